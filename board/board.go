@@ -1,0 +1,55 @@
+// Package board is the contract between a board and everything above it: what
+// a board says about itself, and nothing about how.
+package board
+
+// Board describes one board. A board package fills it in and registers it.
+type Board struct {
+	Name string // as given to "gasp build -board"
+	SoC  string
+
+	// Ethernet lists the ports in the order of their interface names.
+	Ethernet []Ethernet
+
+	// Watchdog, where the board has one, is stroked by the firmware.
+	Watchdog Watchdog
+
+	// ResetCause tells in a few words why the SoC last left reset.
+	ResetCause func() string
+
+	// Restart resets the SoC at once; it does not return. Trap context.
+	Restart func()
+}
+
+// Ethernet is one ENET port: where it is and what is soldered to it.
+type Ethernet struct {
+	Name    string         // interface name, "eth0"
+	Base    uintptr        // physical address of the MAC's registers
+	MDIO    uintptr        // physical address of the MAC whose MDIO bus the PHY is on
+	PHY     int            // address on that bus, -1: scan
+	IRQ     int            // interrupt number of the MAC at the interrupt controller
+	Clock   uint32         // of the MAC's register bus (ipg), Hz; MDC is derived from it
+	RMII    bool           // RMII, otherwise RGMII
+	Gigabit bool           // the MAC can do 1 Gb/s
+	MAC     func() [6]byte // the port's address from the board's store; all zero if it has none
+	PowerUp func() error   // clocks, pads and PHY reset; called before the MAC is touched
+}
+
+// Watchdog is a board's hardware watchdog.
+type Watchdog interface {
+	Start(seconds int) error // arm it; it cannot be disarmed on i.MX
+	Stroke()                 // trap context
+}
+
+var current *Board
+
+// Register makes b the board this firmware runs on. It is called once, from a
+// board package's init.
+func Register(b *Board) {
+	if current != nil {
+		panic("board: " + b.Name + " registered after " + current.Name)
+	}
+	current = b
+}
+
+// Current returns the board this firmware runs on, nil on a host.
+func Current() *Board { return current }

@@ -1,0 +1,232 @@
+#include "textflag.h"
+
+// Encodings that the Go assembler lacks are WORDs with the instruction beside
+// them; all were checked with binutils.
+
+// Layout of struct context (thread.go).
+#define CTX_PC      60
+#define CTX_CPSR    64
+#define CTX_SCRATCH 68
+
+// Kinds of trap, see trap.go.
+#define KIND_SVC  0
+#define KIND_IRQ  1
+#define KIND_UND  2
+#define KIND_DABT 3
+#define KIND_PABT 4
+#define KIND_FIQ  5
+
+// Entry is where the loader jumps: SVC mode, MMU and caches off, R0 = *Machine
+// (set by the board's entry point). It makes the CPU able to run Go code on
+// the kernel stack, and never returns.
+TEXT ·Entry(SB),NOSPLIT|NOFRAME,$0
+	WORD $0xf10e01d3 // cpsid aif, #0x13 (SVC)
+	MOVW R0, R8
+	MOVW $·kstack+65520(SB), R13
+
+	MRC 15, 0, R0, C1, C0, 0 // SCTLR
+	BIC $0x1000, R0          // I-cache off
+	BIC $0x7, R0             // MMU, alignment check, D-cache off
+	BIC $0x2000, R0          // V: vectors through VBAR
+	MCR 15, 0, R0, C1, C0, 0
+	WORD $0xf57ff06f         // isb
+	MOVW $0, R0
+	MCR 15, 0, R0, C7, C5, 0 // ICIALLU
+	MCR 15, 0, R0, C7, C5, 6 // BPIALL
+	MCR 15, 0, R0, C8, C7, 0 // TLBIALL
+
+	// The vector table: eight times "ldr pc, [pc, #24]", then the addresses.
+	// It gets a page of its own, so that it alone is executable.
+	MOVW $·vecpage+4095(SB), R0
+	MOVW $0xfff, R1
+	BIC R1, R0
+	MOVW R0, R4
+	MOVW $0xe59ff018, R1     // ldr pc, [pc, #24]
+	MOVW $8, R2
+vector:
+	MOVW R1, (R0)
+	ADD $4, R0
+	SUB.S $1, R2
+	BNE vector
+	MOVW $·vecFIQ(SB), R1    // reset: never taken, FIQ's path tells
+	MOVW R1, 0(R0)
+	MOVW $·vecUnd(SB), R1
+	MOVW R1, 4(R0)
+	MOVW $·vecSVC(SB), R1
+	MOVW R1, 8(R0)
+	MOVW $·vecPabt(SB), R1
+	MOVW R1, 12(R0)
+	MOVW $·vecDabt(SB), R1
+	MOVW R1, 16(R0)
+	MOVW $·vecFIQ(SB), R1    // hypervisor trap: likewise
+	MOVW R1, 20(R0)
+	MOVW $·vecIRQ(SB), R1
+	MOVW R1, 24(R0)
+	MOVW $·vecFIQ(SB), R1
+	MOVW R1, 28(R0)
+	WORD $0xf57ff04f         // dsb
+	MCR 15, 0, R4, C12, C0, 0 // VBAR
+	WORD $0xf57ff06f         // isb
+
+	// VFP and NEON for everybody.
+	MRC 15, 0, R0, C1, C0, 2 // CPACR
+	ORR $0x00f00000, R0
+	MCR 15, 0, R0, C1, C0, 2
+	WORD $0xf57ff06f         // isb
+	MOVW $0x40000000, R0
+	WORD $0xeee80a10         // vmsr fpexc, r0
+
+	// The kernel's g and the first thread's context.
+	MOVW $·kstack(SB), R0
+	MOVW $·kg(SB), g
+	BL setg<>(SB)
+	MOVW $·fstack(SB), R0
+	MOVW $·fg(SB), g
+	BL setg<>(SB)
+	MOVW $·kg(SB), g
+	MOVW $·fstack(SB), R0
+	ADD $(64*1024), R0
+	MCR 15, 0, R0, C13, C0, 2 // TPIDRURW: fault stack, see kernelTrap
+	MOVW $·threads(SB), R0
+	MCR 15, 0, R0, C13, C0, 4 // TPIDRPRW: current thread
+
+	MOVW R8, 4(R13)          // argument of boot
+	BL ·boot(SB)
+	B ·resume(SB)
+
+// setg fills in the g in R10 for the 64 KiB stack at R0.
+TEXT setg<>(SB),NOSPLIT|NOFRAME,$0
+	MOVW R0, 0(g)            // stack.lo
+	ADD $(64*1024), R0, R1
+	MOVW R1, 4(g)            // stack.hi
+	ADD $(8*1024), R0        // a guard page lies below, see mmu.go
+	MOVW R0, 8(g)            // stackguard0
+	MOVW R0, 12(g)           // stackguard1
+	WORD $0xe12fff1e         // bx lr
+
+// SAVE stores the interrupted thread's registers in its context, and leaves
+// the kind of trap in R0. LR is the address to resume at.
+#define SAVE(kind) \
+	WORD $0xee1ddf90       \ // mrc p15,0,sp,c13,c0,4
+	WORD $0xe8cd7fff       \ // stmia sp, {r0-r14}^
+	WORD $0xe58de03c       \ // str lr, [sp, #CTX_PC]
+	WORD $0xe14f0000       \ // mrs r0, spsr
+	WORD $0xe58d0040       \ // str r0, [sp, #CTX_CPSR]
+	MOVW $kind, R0         \
+	B common<>(SB)
+
+// FROMKERNEL branches to kernelTrap, with R0 saved in the scratch word and the
+// kind in R0, if the trap did not interrupt a thread (SYS mode). Only WORDs may
+// touch memory here: for a symbol the assembler would use R11.
+#define FROMKERNEL(kind) \
+	WORD $0xee1ddf90       \ // mrc p15,0,sp,c13,c0,4
+	WORD $0xe58d0044       \ // str r0, [sp, #CTX_SCRATCH]
+	WORD $0xe14f0000       \ // mrs r0, spsr
+	WORD $0xe200001f       \ // and r0, r0, #0x1f
+	WORD $0xe350001f       \ // cmp r0, #0x1f
+	MOVW.NE $kind, R0      \
+	BEQ 2(PC)              \
+	B kernelTrap<>(SB)     \
+	WORD $0xe59d0044       \ // ldr r0, [sp, #CTX_SCRATCH]
+
+TEXT ·vecSVC(SB),NOSPLIT|NOFRAME,$0
+	SAVE(KIND_SVC)
+
+TEXT ·vecIRQ(SB),NOSPLIT|NOFRAME,$0
+	WORD $0xe24ee004         // sub lr, lr, #4
+	SAVE(KIND_IRQ)
+
+TEXT ·vecUnd(SB),NOSPLIT|NOFRAME,$0
+	WORD $0xe24ee004         // sub lr, lr, #4
+	FROMKERNEL(KIND_UND)
+	// cmp changed the flags, but SPSR holds the thread's.
+	SAVE(KIND_UND)
+
+TEXT ·vecDabt(SB),NOSPLIT|NOFRAME,$0
+	WORD $0xe24ee008         // sub lr, lr, #8
+	FROMKERNEL(KIND_DABT)
+	SAVE(KIND_DABT)
+
+TEXT ·vecPabt(SB),NOSPLIT|NOFRAME,$0
+	WORD $0xe24ee004         // sub lr, lr, #4
+	FROMKERNEL(KIND_PABT)
+	SAVE(KIND_PABT)
+
+// FIQ banks r8-r12, so neither macro fits. Nothing is routed to FIQ yet: it is
+// reported as a fault of the kernel, with the interrupted code's PC.
+TEXT ·vecFIQ(SB),NOSPLIT|NOFRAME,$0
+	WORD $0xe24ee004         // sub lr, lr, #4
+	WORD $0xee1ddf90         // mrc p15,0,sp,c13,c0,4
+	WORD $0xe58d0044         // str r0, [sp, #CTX_SCRATCH]
+	MOVW $KIND_FIQ, R0
+	B kernelTrap<>(SB)
+
+// The stack starts 16 bytes below its top: room for the argument.
+TEXT common<>(SB),NOSPLIT|NOFRAME,$0
+	WORD $0xf1020013         // cps #0x13
+	MOVW $·kstack+65520(SB), R13
+	MOVW $·kg(SB), g
+	MOVW R0, 4(R13)
+	BL ·trapEntry(SB)
+	B ·resume(SB)
+
+// resume continues the current thread from its context.
+TEXT ·resume(SB),NOSPLIT|NOFRAME,$0
+	WORD $0xee1ddf90         // mrc p15,0,sp,c13,c0,4
+	WORD $0xe59d0040         // ldr r0, [sp, #CTX_CPSR]
+	WORD $0xe16ff000         // msr spsr_fsxc, r0
+	WORD $0xf57ff01f         // clrex
+	WORD $0xe59de03c         // ldr lr, [sp, #CTX_PC]
+	WORD $0xe8dd7fff         // ldmia sp, {r0-r14}^
+	WORD $0xe320f000         // nop
+	WORD $0xe1b0f00e         // movs pc, lr
+
+// kernelTrap is a trap that interrupted the kernel: a page that is there on
+// demand, or a fault. The mode is the trap's own, SP the current context with
+// the interrupted R0 in its scratch word, R0 the kind, LR the address to resume
+// at. All registers of the interrupted code are saved on the fault stack in the
+// order of struct faultFrame (fault.go); if kernelFault returns, the code goes
+// on from there. TPIDRURW holds the top of what is free of the fault stack.
+TEXT kernelTrap<>(SB),NOSPLIT|NOFRAME,$0
+	WORD $0xe58d1048         // str r1, [sp, #CTX_SCRATCH+4]
+	WORD $0xe58d204c         // str r2, [sp, #CTX_SCRATCH+8]
+	WORD $0xe1a02000         // mov r2, r0
+	WORD $0xe1a0100d         // mov r1, sp
+	WORD $0xee1ddf50         // mrc p15,0,sp,c13,c0,2
+	WORD $0xe24dd050         // sub sp, sp, #80
+	WORD $0xe28d000c         // add r0, sp, #12
+	WORD $0xe8801ff8         // stmia r0, {r3-r12}
+	WORD $0xe5910044         // ldr r0, [r1, #CTX_SCRATCH]
+	WORD $0xe58d0000         // str r0, [sp]
+	WORD $0xe5910048         // ldr r0, [r1, #CTX_SCRATCH+4]
+	WORD $0xe58d0004         // str r0, [sp, #4]
+	WORD $0xe591004c         // ldr r0, [r1, #CTX_SCRATCH+8]
+	WORD $0xe58d0008         // str r0, [sp, #8]
+	WORD $0xe58de03c         // str lr, [sp, #60]  pc
+	WORD $0xe14f1000         // mrs r1, spsr
+	WORD $0xe58d1040         // str r1, [sp, #64]  cpsr
+	WORD $0xe58d2044         // str r2, [sp, #68]  kind
+	// SP and LR of the interrupted mode.
+	WORD $0xe1a0300d         // mov r3, sp
+	WORD $0xe10f4000         // mrs r4, cpsr
+	WORD $0xe201101f         // and r1, r1, #0x1f
+	WORD $0xe38110c0         // orr r1, r1, #0xc0
+	WORD $0xe121f001         // msr cpsr_c, r1
+	WORD $0xe583d034         // str sp, [r3, #52]
+	WORD $0xe583e038         // str lr, [r3, #56]
+	WORD $0xe121f004         // msr cpsr_c, r4
+	MOVW $·fg(SB), g
+	WORD $0xe24d5b06         // sub r5, sp, #6144: a fault in here goes below
+	WORD $0xee0d5f50         // mcr p15,0,r5,c13,c0,2
+	WORD $0xe24dd010         // sub sp, sp, #16
+	WORD $0xe58d3004         // str r3, [sp, #4]
+	BL ·kernelFault(SB)
+	// Go on where it was interrupted.
+	WORD $0xe28dd010         // add sp, sp, #16
+	WORD $0xe28d0050         // add r0, sp, #80
+	WORD $0xee0d0f50         // mcr p15,0,r0,c13,c0,2
+	WORD $0xe59d0040         // ldr r0, [sp, #64]
+	WORD $0xe16ff000         // msr spsr_fsxc, r0
+	WORD $0xe59de03c         // ldr lr, [sp, #60]
+	WORD $0xe89d1fff         // ldmia sp, {r0-r12}
+	WORD $0xe1b0f00e         // movs pc, lr

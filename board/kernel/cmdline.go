@@ -1,0 +1,240 @@
+//go:build arm
+
+package kernel
+
+// Boot arguments: a NUL-terminated string that the loader leaves at RAM base +
+// 0x8000, at most 4095 bytes; without one (the first byte is NUL, or the bytes
+// are no text) DefaultCmdline. What follows a lone "--" are the program's
+// arguments, as for Linux's init, and KEY=value words there its environment.
+// The kernel itself obeys mem=, gasp.semihosting=1, gasp.seed= and gasp.exec=.
+
+var (
+	cmdline    [cmdlineMax + 1]byte
+	cmdlineLen int
+)
+
+// readCmdline copies the boot arguments, and wipes the seed out of the copy and
+// of the loader's.
+func readCmdline() {
+	at := machine.RAMBase + cmdlineOffset
+	n := 0
+	for n < cmdlineMax {
+		b := load8(at + uint32(n))
+		if b == 0 {
+			break
+		}
+		if b < ' ' && b != '\t' && b != '\n' || b == 0x7f {
+			n = 0 // not text: what the RAM held by chance
+			break
+		}
+		cmdline[n] = b
+		n++
+	}
+	for n > 0 && (cmdline[n-1] == '\n' || cmdline[n-1] == ' ') {
+		n--
+	}
+	if n == 0 {
+		n = copy(cmdline[:cmdlineMax], DefaultCmdline)
+	}
+	cmdlineLen = n
+	cmdline[n] = 0
+
+	if v := bootValue("mem="); len(v) > 0 {
+		limitRAM(parseSize(v))
+	}
+	if v := bootValue("gasp.semihosting="); len(v) == 1 && v[0] == '1' {
+		semihosting = true
+	}
+	if v := bootValue("gasp.seed="); len(v) > 0 {
+		seedFrom(v)
+		for i := range v {
+			v[i] = 'x'
+		}
+		zero(at, uint32(n)+1) // the seed must not be found in the loader's copy
+		for i := 0; i < n; i++ {
+			store8(at+uint32(i), cmdline[i])
+		}
+	}
+}
+
+// bootValue is the text behind the first argument that starts with key.
+func bootValue(key string) []byte {
+	for i := 0; i < cmdlineLen; i++ {
+		if i > 0 && cmdline[i-1] != ' ' {
+			continue
+		}
+		if i+2 <= cmdlineLen && cmdline[i] == '-' && cmdline[i+1] == '-' && (i+2 == cmdlineLen || cmdline[i+2] == ' ') {
+			return nil
+		}
+		if i+len(key) > cmdlineLen || string(cmdline[i:i+len(key)]) != key {
+			continue
+		}
+		j := i + len(key)
+		k := j
+		for k < cmdlineLen && cmdline[k] != ' ' {
+			k++
+		}
+		return cmdline[j:k]
+	}
+	return nil
+}
+
+// parseSize reads a number with Linux's suffixes K, M, G; hexadecimal with 0x.
+func parseSize(v []byte) uint32 {
+	n, rest := parseNumber(v)
+	if len(rest) == 1 {
+		switch rest[0] | 0x20 {
+		case 'k':
+			n <<= 10
+		case 'm':
+			n <<= 20
+		case 'g':
+			n <<= 30
+		}
+	}
+	if n > 0xffffffff {
+		return 0xffffffff
+	}
+	return uint32(n)
+}
+
+func parseNumber(v []byte) (n uint64, rest []byte) {
+	base := uint64(10)
+	if len(v) > 2 && v[0] == '0' && v[1]|0x20 == 'x' {
+		base, v = 16, v[2:]
+	}
+	for len(v) > 0 && n < 1<<32 {
+		c := v[0]
+		var d uint64
+		switch {
+		case c >= '0' && c <= '9':
+			d = uint64(c - '0')
+		case base == 16 && c|0x20 >= 'a' && c|0x20 <= 'f':
+			d = uint64(c|0x20-'a') + 10
+		default:
+			return n, v
+		}
+		n = n*base + d
+		v = v[1:]
+	}
+	return n, v
+}
+
+// Cmdline returns the boot arguments, those before a "--". The value of
+// gasp.seed= is wiped.
+func Cmdline() string {
+	s := string(cmdline[:cmdlineLen])
+	for i := 0; i+1 < len(s); i++ {
+		if s[i] == '-' && s[i+1] == '-' && (i == 0 || s[i-1] == ' ') && (i+2 == len(s) || s[i+2] == ' ') {
+			return s[:i]
+		}
+	}
+	return s
+}
+
+const (
+	atPageSize = 6
+	atHWCAP    = 16
+	atRandom   = 25
+	stackTop   = 64 << 10 // of the process stack: strings above, vectors below
+
+	// VFP, NEON, VFPv3, VFPD32, fast multiply, half, Thumb, IDIVA, LPAE
+	hwcap = 1<<1 | 1<<2 | 1<<4 | 1<<6 | 1<<12 | 1<<13 | 1<<19
+)
+
+// processStack is the first thread's stack, as Linux prepares it.
+var processStack [stackTop]byte
+
+// initialStack lays out argc, argv, environment and auxiliary vector on the
+// process stack and returns its stack pointer. The first argument is "gasp".
+func initialStack() uint32 {
+	base := (uint32(addrOf(&processStack)) + 15) &^ 15
+	str := (base + stackTop - 16 - cmdlineMax - 64) &^ 15
+	vec := str - 8<<10 // room for 2,000 words
+	w := vec
+	end := str
+	argc := uint32(0)
+
+	start := end
+	for _, c := range []byte("gasp") {
+		store8(end, c)
+		end++
+	}
+	store8(end, 0)
+	end++
+	w += 4
+	store32(w, start)
+	w += 4
+	argc++
+
+	// Two passes over the words behind "--": arguments, then environment.
+	for pass := 0; pass < 2; pass++ {
+		seen, i := false, 0
+		onlyArgs := false
+		for i < cmdlineLen {
+			for i < cmdlineLen && cmdline[i] == ' ' {
+				i++
+			}
+			first := i
+			quoted, isEnv, firstQuote := false, false, false
+			start = end
+			for i < cmdlineLen && (quoted || cmdline[i] != ' ') {
+				c := cmdline[i]
+				if c == '"' {
+					if i == first {
+						firstQuote = true
+					}
+					quoted = !quoted
+					i++
+					continue
+				}
+				if c == '=' && i > first {
+					isEnv = true
+				}
+				if seen {
+					store8(end, c)
+					end++
+				}
+				i++
+			}
+			if i == first {
+				break
+			}
+			if !seen {
+				seen = i-first == 2 && cmdline[first] == '-' && cmdline[first+1] == '-'
+				end = start
+				continue
+			}
+			// Arguments start with '-', environment words come before the
+			// first argument.
+			if !isEnv || firstQuote || cmdline[first] == '-' || !isUpper(cmdline[first]) {
+				onlyArgs = true
+			}
+			if (pass == 0) != onlyArgs || argc > 1000 {
+				end = start
+				continue
+			}
+			store8(end, 0)
+			end++
+			store32(w, start)
+			w += 4
+			if pass == 0 {
+				argc++
+			}
+		}
+		store32(w, 0)
+		w += 4
+	}
+	for i := uint32(0); i < 4; i++ {
+		store32(str-16+4*i, random32())
+	}
+	aux := [...]uint32{atPageSize, pageSize, atHWCAP, hwcap, atRandom, str - 16, 0, 0}
+	for _, v := range aux {
+		store32(w, v)
+		w += 4
+	}
+	store32(vec, argc)
+	return vec
+}
+
+func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }

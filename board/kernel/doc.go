@@ -1,0 +1,38 @@
+// Package kernel is the small kernel below the Go runtime. The firmware is an
+// ordinary linux/arm Go program; the kernel answers, from the SVC exception,
+// the part of the Linux/arm EABI that the runtime and the standard library use.
+//
+// # Modes and stacks
+//
+// Go code runs in SYS mode with interrupts on. SVC, IRQ, abort and undefined
+// exceptions enter the kernel: Go code too, but on the kernel's stack, with
+// interrupts masked and a g of the kernel's own in R10. That is trap context;
+// package trap has its rules. All kernel state is fixed arrays and indices, so
+// that the garbage collector need not know it.
+//
+// A trap that interrupts the kernel itself (fault.go) is either the first touch
+// of a demand page, which is resolved, or a fault of the kernel, which is fatal
+// and reported on a stack of its own.
+//
+// # The files, from the bottom up
+//
+//	machine.go   what a board tells the kernel; boot order
+//	boot_arm.s   entry, exception vectors, context save and restore
+//	cpu_arm.s    single instructions
+//	mmu.go       RAM size, page tables, protection
+//	page.go      who owns which page; demand paging
+//	mmap.go      mmap, munmap, mprotect, madvise
+//	thread.go    threads: table, clone, exit, blocking and waking
+//	sched.go     run queues, choice, switch, idle
+//	timer.go     the clock, the queue of deadlines, the tick
+//	futex.go     futex wait and wake
+//	signal.go    signal frames, rt_sigreturn
+//	fault.go     faults of threads and of the kernel
+//	irq.go       interrupt controller, top halves
+//	event.go     waking a goroutine from trap context
+//	file.go      descriptors: console, eventfd, epoll
+//	console.go   early console, write(2) to the log
+//	random.go    getrandom and its entropy
+//	syscall.go   the table of system calls
+//	exec.go      running another ELF image instead of this one
+package kernel

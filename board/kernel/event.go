@@ -1,0 +1,81 @@
+//go:build arm
+
+package kernel
+
+import "unsafe"
+
+// Event lets trap context wake one goroutine at once: the goroutine's thread
+// sleeps in the kernel, and its P is given up, with all goroutines that were
+// ready on it, before it sleeps. The zero Event is ready for use; it must not
+// be moved.
+type Event struct {
+	pending bool
+	waiting bool
+	thread  int16
+}
+
+//go:linkname entersyscallblock runtime.entersyscallblock
+func entersyscallblock()
+
+//go:linkname exitsyscall runtime.exitsyscall
+func exitsyscall()
+
+// eventWaitFn is a variable so that Wait can pass it without a closure.
+var eventWaitFn = eventWait
+
+// Wait blocks until Signal, or returns at once if Signal was called since the
+// last Wait. It may also return early without a Signal. One goroutine waits at
+// a time.
+//
+// Between entersyscallblock and exitsyscall the goroutine has no P: nothing
+// may run that could grow the stack or allocate.
+//
+//go:nosplit
+func (e *Event) Wait() {
+	entersyscallblock()
+	svcRun(*(*uintptr)(unsafe.Pointer(&eventWaitFn)), unsafe.Pointer(e))
+	exitsyscall()
+}
+
+func eventWait(p unsafe.Pointer) {
+	e := (*Event)(p)
+	if e.pending {
+		e.pending = false
+		return
+	}
+	e.waiting = true
+	e.thread = cur
+	block(&threads[cur], waitEvent, uint32(uintptr(p)), 0, 0)
+}
+
+// Signal ends the wait, now or the next. Trap context.
+func (e *Event) Signal() {
+	if e.waiting {
+		e.waiting = false
+		t := &threads[e.thread]
+		if t.state == threadBlocked && t.wait == waitEvent && t.waitAddr == uint32(uintptr(unsafe.Pointer(e))) {
+			wake(e.thread, 0)
+			return
+		}
+	}
+	e.pending = true
+}
+
+// SetNetPriority makes the calling goroutine's thread the network thread's
+// priority, above all others, or normal again. The goroutine must be locked to
+// its thread.
+func SetNetPriority(high bool) {
+	f := setNormalFn
+	if high {
+		f = setHighFn
+	}
+	run(f, nil)
+}
+
+var setHighFn, setNormalFn = setHigh, setNormal
+
+func setHigh(unsafe.Pointer) { threads[cur].prio = prioNet }
+func setNormal(unsafe.Pointer) {
+	threads[cur].prio = prioNormal
+	resched = true
+}

@@ -1,0 +1,116 @@
+//go:build arm
+
+package kernel
+
+// Interrupts: the GIC (ARM IHI 0048B), one CPU, no nesting. A top half runs in
+// trap context. Interrupt numbers are the GIC's: SPI n is 32+n.
+
+const (
+	maxIRQ = 256
+
+	gicdCTLR      = 0x000
+	gicdTYPER     = 0x004
+	gicdISENABLER = 0x100
+	gicdICENABLER = 0x180
+	gicdIPRIORITY = 0x400
+	gicdITARGETS  = 0x800
+	giccCTLR      = 0x000
+	giccPMR       = 0x004
+	giccIAR       = 0x00c
+	giccEOIR      = 0x010
+)
+
+var (
+	tops     [maxIRQ]func()
+	irqCount [maxIRQ]uint32
+	spurious uint32
+)
+
+func initIRQ() {
+	store32(machine.GICD+gicdCTLR, 0)
+	words := min(load32(machine.GICD+gicdTYPER)&0x1f+1, maxIRQ/32) // 32 interrupts each
+	for i := uint32(0); i < words; i++ {
+		store32(machine.GICD+gicdICENABLER+4*i, 0xffffffff)
+	}
+	for i := uint32(0); i < words*8; i++ {
+		store32(machine.GICD+gicdIPRIORITY+4*i, 0xa0a0a0a0)
+		if i >= 8 {
+			store32(machine.GICD+gicdITARGETS+4*i, 0x01010101)
+		}
+	}
+	store32(machine.GICD+gicdCTLR, 3)
+	store32(machine.GICC+giccPMR, 0xff)
+	store32(machine.GICC+giccCTLR, 7)
+	enableIRQ(machine.TimerIRQ)
+}
+
+func enableIRQ(irq int) {
+	store32(machine.GICD+gicdISENABLER+uint32(irq)/32*4, 1<<(uint32(irq)&31))
+}
+
+func disableIRQ(irq int) {
+	store32(machine.GICD+gicdICENABLER+uint32(irq)/32*4, 1<<(uint32(irq)&31))
+}
+
+// interrupt acknowledges one pending interrupt and runs its top half.
+func interrupt() {
+	iar := load32(machine.GICC + giccIAR)
+	irq := int(iar & 0x3ff)
+	if irq >= 1020 { // nothing is pending after all
+		spurious++
+		return
+	}
+	switch {
+	case irq == machine.TimerIRQ:
+		timerInterrupt()
+	case irq >= maxIRQ:
+		disableIRQ(irq)
+		spurious++
+	default:
+		irqCount[irq]++
+		if top := tops[irq]; top != nil {
+			top()
+		} else {
+			disableIRQ(irq)
+			spurious++
+		}
+	}
+	stir(uint32(irq))
+	store32(machine.GICC+giccEOIR, iar)
+}
+
+// HandleIRQ makes top the top half of interrupt irq and enables it. top runs
+// in trap context and must quiet its device. Not from trap context.
+func HandleIRQ(irq int, top func()) bool {
+	if irq < 32 || irq >= maxIRQ {
+		return false
+	}
+	tops[irq] = top
+	enableIRQ(irq)
+	return true
+}
+
+// EnableIRQ enables interrupt irq at the controller. Any context.
+func EnableIRQ(irq int) {
+	if irq >= 32 && irq < maxIRQ {
+		enableIRQ(irq)
+	}
+}
+
+// DisableIRQ disables interrupt irq at the controller. Any context.
+func DisableIRQ(irq int) {
+	if irq >= 32 && irq < maxIRQ {
+		disableIRQ(irq)
+	}
+}
+
+// IRQCount returns how often interrupt irq was taken.
+func IRQCount(irq int) uint32 {
+	if irq < 0 || irq >= maxIRQ {
+		return 0
+	}
+	return irqCount[irq]
+}
+
+// Spurious returns how many interrupts came that nobody handles.
+func Spurious() uint32 { return spurious }

@@ -1,0 +1,125 @@
+//go:build arm
+
+package kernel
+
+import (
+	"unsafe"
+
+	"github.com/gasp-go/gasp/board/trap"
+)
+
+// Machine is what a board tells the kernel before the Go runtime exists. It
+// must be initialised statically (constants and top-level functions only): no
+// init function has run when the kernel reads it.
+type Machine struct {
+	Name string
+
+	RAMBase uint32 // physical address of the RAM
+	RAMMax  uint32 // most bytes of RAM the memory controller can hold
+
+	// Devices are ranges mapped as device memory, in whole megabytes.
+	Devices [4]Range
+
+	GICD, GICC uint32 // interrupt controller: distributor, CPU interface
+	TimerIRQ   int    // of the generic timer's physical timer
+
+	// EarlyInit prepares what the kernel itself needs (system counter, console
+	// UART). It runs with MMU off, in trap context.
+	EarlyInit func()
+
+	// Putc writes one byte to the console UART, polled. Trap context.
+	Putc func(b byte)
+
+	// Restart resets the SoC. Trap context.
+	Restart func()
+}
+
+// Range is a range of physical addresses.
+type Range struct{ Base, Size uint32 }
+
+// machine is a copy of the board's Machine.
+var machine Machine
+
+// DefaultCmdline is the boot arguments used when the loader left none. The
+// linker's -X sets it.
+var DefaultCmdline = ""
+
+// Version is the firmware's version. The linker's -X sets it.
+var Version = "devel"
+
+const (
+	// cmdlineOffset is where, from the start of RAM, the loader may leave
+	// boot arguments: a NUL-terminated string of at most cmdlineMax bytes.
+	cmdlineOffset = 0x8000
+	cmdlineMax    = 4095
+)
+
+// boot runs on the kernel stack right after Entry: it makes the first thread
+// ready to enter the Go runtime.
+func boot(m *Machine) {
+	copyMachine(m)
+	if machine.EarlyInit != nil {
+		machine.EarlyInit()
+	}
+	probeRAM()
+	readCmdline()
+	initMMU()
+	initPages()
+	initTimer()
+	initIRQ()
+	initRandom()
+	initThreads()
+	initFiles()
+	if !loadImage() {
+		startRuntime()
+	}
+}
+
+// copyMachine copies *m word by word: a plain assignment would go through the
+// write barrier's bulk form.
+func copyMachine(m *Machine) {
+	n := unsafe.Sizeof(machine) / 4
+	src := uintptr(unsafe.Pointer(m))
+	dst := uintptr(unsafe.Pointer(&machine))
+	for i := uintptr(0); i < n; i++ {
+		store32(uint32(dst+4*i), load32(uint32(src+4*i)))
+	}
+}
+
+// startRuntime sends the first thread to this image's own Go runtime.
+func startRuntime() {
+	t := &threads[0]
+	t.ctx.pc = runtimeEntry()
+	t.ctx.r[13] = initialStack()
+}
+
+// Raw memory access by address. Addresses are integers all over the kernel:
+// it must not hold Go pointers.
+
+func load32(a uint32) uint32     { return *(*uint32)(unsafe.Pointer(uintptr(a))) }
+func store32(a uint32, v uint32) { *(*uint32)(unsafe.Pointer(uintptr(a))) = v }
+func load8(a uint32) byte        { return *(*byte)(unsafe.Pointer(uintptr(a))) }
+func store8(a uint32, v byte)    { *(*byte)(unsafe.Pointer(uintptr(a))) = v }
+
+// zero clears n bytes at a.
+func zero(a, n uint32) { clear(unsafe.Slice((*byte)(unsafe.Pointer(uintptr(a))), n)) }
+
+// bytesAt is the n bytes at a.
+func bytesAt(a, n uint32) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(uintptr(a))), n) }
+
+// modeSYS is the processor mode of threads.
+const modeSYS = 0x1f
+
+// run is trap.Enter: fn(arg) on the kernel stack with interrupts masked.
+func run(fn func(unsafe.Pointer), arg unsafe.Pointer) {
+	if mode() != modeSYS {
+		fn(arg)
+		return
+	}
+	svcRun(*(*uintptr)(unsafe.Pointer(&fn)), arg)
+}
+
+func init() { trap.Enter = run }
+
+// InTrap reports whether the caller runs in trap context.
+func InTrap() bool { return mode() != modeSYS }

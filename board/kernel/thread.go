@@ -1,0 +1,160 @@
+//go:build arm
+
+package kernel
+
+import "unsafe"
+
+const (
+	maxThreads = 128
+	nobody     = -1 // no thread, end of a queue
+)
+
+// context is what boot_arm.s saves and restores; it knows the offsets.
+type context struct {
+	r       [15]uint32 // r0 to r14 of SYS mode
+	pc      uint32
+	cpsr    uint32
+	scratch [3]uint32
+}
+
+type threadState uint8
+
+const (
+	threadFree    threadState = iota
+	threadReady               // in a run queue
+	threadRunning             // on the CPU: threads[cur]
+	threadBlocked             // in a system call, see waitKind
+)
+
+// waitKind is what a blocked thread waits for.
+type waitKind uint8
+
+const (
+	waitNone waitKind = iota
+	waitSleep
+	waitFutex
+	waitEpoll
+	waitEvent
+)
+
+// Priorities, higher first.
+const (
+	prioNormal = iota // threads of the Go runtime
+	prioNet           // the network thread
+	nPrio
+)
+
+// thread is one thread: one M of the Go runtime.
+type thread struct {
+	ctx   context
+	vfp   [64]uint32
+	fpscr uint32
+
+	state threadState
+	prio  uint8
+	id    uint32 // thread ID, from 1; index + 1
+	next  int16  // in its run queue
+
+	// A blocked thread. Whoever wakes it puts the system call's result in r0.
+	wait     waitKind
+	waitAddr uint32 // futex word, epoll descriptor or *Event
+	waitNext int16  // in its futex queue
+	deadline int64  // ns since boot, valid while in the timer queue
+	timerPos int16  // position in the timer queue, -1: not in it
+	timedOut uint32 // result when the deadline passes
+
+	// Signals, see signal.go. Signal n is bit n-1.
+	masked, pending uint64
+	altSP, altSize  uint32
+
+	cpuTime int64 // ns on the CPU
+}
+
+// threads are the threads; cur is the one on the CPU, or the last that was
+// while the CPU idles.
+var (
+	threads [maxThreads]thread
+	cur     int16
+)
+
+func initThreads() {
+	for i := range threads {
+		threads[i].id = uint32(i) + 1
+		threads[i].next = nobody
+		threads[i].waitNext = nobody
+		threads[i].timerPos = nobody
+	}
+	for i := range runq {
+		runq[i].head, runq[i].tail = nobody, nobody
+	}
+	for i := range futexQueues {
+		futexQueues[i].head, futexQueues[i].tail = nobody, nobody
+	}
+	t := &threads[0]
+	t.state = threadRunning
+	t.ctx.cpsr = modeSYS
+	setCurrent(uintptr(unsafe.Pointer(&t.ctx)))
+}
+
+// sysClone answers clone as the Go runtime calls it: a thread that shares
+// everything and starts behind the call, with 0 in r0, on its own stack.
+func sysClone(t *thread, stack uint32) uint32 {
+	for i := range threads {
+		n := &threads[i]
+		if n.state != threadFree {
+			continue
+		}
+		n.ctx = t.ctx
+		n.ctx.r[0] = 0
+		n.ctx.r[13] = stack
+		saveVFP(uintptr(unsafe.Pointer(&n.vfp)))
+		n.prio = prioNormal
+		n.wait = waitNone
+		n.masked, n.pending = t.masked, 0
+		n.altSP, n.altSize = 0, 0
+		n.cpuTime = 0
+		makeReady(int16(i), false)
+		return n.id
+	}
+	return errno(EAGAIN)
+}
+
+// sysExit ends the calling thread.
+func sysExit(t *thread) { t.state = threadFree }
+
+// block takes the running thread off the CPU until wake. A deadline of 0 means
+// none; timedOut is the system call's result if it passes.
+func block(t *thread, w waitKind, addr uint32, deadline int64, timedOut uint32) {
+	t.state = threadBlocked
+	t.wait = w
+	t.waitAddr = addr
+	if deadline != 0 {
+		t.timedOut = timedOut
+		timerAdd(cur, deadline)
+	}
+}
+
+// wake makes blocked thread i ready; its system call returns result.
+func wake(i int16, result uint32) {
+	t := &threads[i]
+	if t.state != threadBlocked {
+		return
+	}
+	if t.timerPos != nobody {
+		timerRemove(i)
+	}
+	if t.wait == waitFutex {
+		futexRemove(i)
+	}
+	t.wait = waitNone
+	t.ctx.r[0] = result
+	makeReady(i, true)
+}
+
+// threadByID returns the index of a live thread, nobody if there is none.
+func threadByID(id uint32) int16 {
+	if id == 0 || id > maxThreads || threads[id-1].state == threadFree {
+		return nobody
+	}
+	return int16(id - 1)
+}

@@ -1,0 +1,164 @@
+//go:build arm
+
+package kernel
+
+import "math/bits"
+
+// Time is the generic timer's physical counter (ARM DDI 0406C, B8), 64 bits
+// wide; it does not wrap in the life of a device. Deadlines of blocked threads
+// are kept in a binary heap; the timer is programmed for the earliest of them
+// and of the end of the running thread's slice.
+
+var (
+	timerFreq uint32 // Hz
+	timerMul  uint32 // ns a count, if that is a whole number, else 0
+
+	timerQueue [maxThreads]int16
+	timerLen   int16
+	timerArmed int64 // deadline the hardware is programmed for, 0: off
+
+	wallOffset int64 // Unix time in ns at boot
+)
+
+func initTimer() {
+	timerFreq = cntfrq()
+	if timerFreq == 0 {
+		timerFreq = 24_000_000 // i.MX's oscillator, if no loader set CNTFRQ
+	}
+	if 1_000_000_000%timerFreq == 0 {
+		timerMul = 1_000_000_000 / timerFreq
+	}
+	setTimer(0, 0, 0)
+}
+
+// nanotime is the time since the counter started, in ns.
+func nanotime() int64 {
+	lo, hi := cntpct()
+	c := uint64(hi)<<32 | uint64(lo)
+	if timerMul != 0 {
+		return int64(c * uint64(timerMul))
+	}
+	h, l := bits.Mul64(c, 1_000_000_000)
+	q, _ := bits.Div64(h, l, uint64(timerFreq))
+	return int64(q)
+}
+
+// counts converts a time to the counter's unit, rounded up.
+func counts(ns int64) uint64 {
+	if timerMul != 0 {
+		return (uint64(ns) + uint64(timerMul) - 1) / uint64(timerMul)
+	}
+	h, l := bits.Mul64(uint64(ns), uint64(timerFreq))
+	q, r := bits.Div64(h, l, 1_000_000_000)
+	if r != 0 {
+		q++
+	}
+	return q
+}
+
+// Nanotime returns the time since boot in nanoseconds. Any context.
+func Nanotime() int64 { return nanotime() }
+
+// SetWallTime sets the wall clock to unix nanoseconds since 1970. Until then it
+// starts at 1970 with the boot.
+func SetWallTime(unix int64) { wallOffset = unix - nanotime() }
+
+// setTick programs the timer; with a slice the running thread is interrupted
+// when its slice ends.
+func setTick(withSlice bool) {
+	at := int64(0)
+	if timerLen > 0 {
+		at = threads[timerQueue[0]].deadline
+	}
+	if withSlice {
+		if end := switchedAt + slice; at == 0 || end < at {
+			at = end
+		}
+	}
+	if at == timerArmed {
+		return
+	}
+	timerArmed = at
+	if at == 0 {
+		setTimer(0, 0, 0)
+		return
+	}
+	c := counts(at)
+	setTimer(uint32(c), uint32(c>>32), 1)
+}
+
+// timerInterrupt wakes every thread whose deadline has passed and ends the
+// running thread's slice.
+func timerInterrupt() {
+	setTimer(0, 0, 0)
+	timerArmed = 0
+	now := nanotime()
+	for timerLen > 0 {
+		i := timerQueue[0]
+		if threads[i].deadline > now {
+			break
+		}
+		wake(i, threads[i].timedOut)
+	}
+	if now-switchedAt >= slice {
+		resched = true
+	}
+}
+
+// The heap: timerQueue[0] has the earliest deadline; timerPos of a thread is
+// its place.
+
+func timerLess(a, b int16) bool {
+	return threads[timerQueue[a]].deadline < threads[timerQueue[b]].deadline
+}
+
+func timerSwap(a, b int16) {
+	timerQueue[a], timerQueue[b] = timerQueue[b], timerQueue[a]
+	threads[timerQueue[a]].timerPos = a
+	threads[timerQueue[b]].timerPos = b
+}
+
+func timerAdd(i int16, deadline int64) {
+	t := &threads[i]
+	t.deadline = deadline
+	p := timerLen
+	timerLen++
+	timerQueue[p] = i
+	t.timerPos = p
+	timerUp(p)
+}
+
+func timerRemove(i int16) {
+	p := threads[i].timerPos
+	timerLen--
+	if p != timerLen {
+		timerSwap(p, timerLen)
+		timerUp(p)
+		timerDown(p)
+	}
+	threads[i].timerPos = nobody
+}
+
+func timerUp(p int16) {
+	for p > 0 && timerLess(p, (p-1)/2) {
+		timerSwap(p, (p-1)/2)
+		p = (p - 1) / 2
+	}
+}
+
+func timerDown(p int16) {
+	for {
+		c := 2*p + 1
+		if c >= timerLen {
+			return
+		}
+		if c+1 < timerLen && timerLess(c+1, c) {
+			c++
+		}
+		if !timerLess(c, p) {
+			return
+		}
+		timerSwap(c, p)
+		p = c
+	}
+}
