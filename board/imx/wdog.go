@@ -2,7 +2,7 @@
 
 package imx
 
-import "unsafe"
+import "github.com/gasp-go/gasp/board/mmio"
 
 // Watchdog registers (i.MX 6UltraLite Reference Manual, chapter "Watchdog
 // Timer"), 16 bits wide.
@@ -10,8 +10,8 @@ const (
 	wdogWCR  = 0x0
 	wdogWRSR = 0x4
 
-	wcrSRS = 1 << 4 // 0: assert software reset
-	wcrWDA = 1 << 5 // 1: leave WDOG_B alone
+	// WCR: SRS (bit 4) clear asserts the software reset, WDA (bit 5) clear the
+	// WDOG_B pin, which resets the board's other chips.
 	wcrWDE = 1 << 2
 
 	wrsrSFTW = 1 << 0
@@ -19,24 +19,21 @@ const (
 	wrsrPOR  = 1 << 4
 )
 
-func wdogReg(base, off uintptr) *uint16 {
-	a := base + off
-	return *(**uint16)(unsafe.Pointer(&a))
-}
+// Watchdog is one of the SoC's watchdogs.
+type Watchdog struct{ Regs mmio.Block }
 
-// WatchdogRestart resets the SoC through the watchdog at base. Trap context.
-func WatchdogRestart(base uintptr) {
+// Restart resets the SoC. Trap context.
+func (w *Watchdog) Restart() {
 	// Erratum ERR004346: the bit must be cleared twice within one period of
 	// the 32 kHz clock; three writes are sure to do that.
 	for i := 0; i < 3; i++ {
-		*wdogReg(base, wdogWCR) = wcrWDE
+		w.Regs.Write16(wdogWCR, wcrWDE)
 	}
 }
 
-// WatchdogResetCause tells from the watchdog at base why the SoC last left
-// reset.
-func WatchdogResetCause(base uintptr) string {
-	switch s := *wdogReg(base, wdogWRSR); {
+// ResetCause tells why the SoC last left reset.
+func (w *Watchdog) ResetCause() string {
+	switch s := w.Regs.Read16(wdogWRSR); {
 	case s&wrsrPOR != 0:
 		return "power-on"
 	case s&wrsrTOUT != 0:

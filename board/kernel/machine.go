@@ -96,16 +96,16 @@ func startRuntime() {
 // Raw memory access by address. Addresses are integers all over the kernel:
 // it must not hold Go pointers.
 
-func load32(a uint32) uint32     { return *(*uint32)(unsafe.Pointer(uintptr(a))) }
-func store32(a uint32, v uint32) { *(*uint32)(unsafe.Pointer(uintptr(a))) = v }
-func load8(a uint32) byte        { return *(*byte)(unsafe.Pointer(uintptr(a))) }
-func store8(a uint32, v byte)    { *(*byte)(unsafe.Pointer(uintptr(a))) = v }
+func load32(a uint32) uint32     { return *(*uint32)(unsafe.Add(nil, a)) }
+func store32(a uint32, v uint32) { *(*uint32)(unsafe.Add(nil, a)) = v }
+func load8(a uint32) byte        { return *(*byte)(unsafe.Add(nil, a)) }
+func store8(a uint32, v byte)    { *(*byte)(unsafe.Add(nil, a)) = v }
 
 // zero clears n bytes at a.
-func zero(a, n uint32) { clear(unsafe.Slice((*byte)(unsafe.Pointer(uintptr(a))), n)) }
+func zero(a, n uint32) { clear(bytesAt(a, n)) }
 
 // bytesAt is the n bytes at a.
-func bytesAt(a, n uint32) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(uintptr(a))), n) }
+func bytesAt(a, n uint32) []byte { return unsafe.Slice((*byte)(unsafe.Add(nil, a)), n) }
 
 // modeSYS is the processor mode of threads.
 const modeSYS = 0x1f

@@ -78,7 +78,7 @@ var (
 
 // lowMB is how many megabytes from address 0 an image loaded by exec.go may
 // take.
-const lowMB = 32
+const lowMB = 128
 
 // probe* let probeRAM touch addresses where nothing may be (kernelFault).
 var probing, probeFault bool
@@ -137,6 +137,9 @@ func initMMU() {
 	for i := range machine.Devices {
 		d := &machine.Devices[i]
 		protect(d.Base, d.Size, attrDevice)
+		if d.Base < 1<<28 {
+			mapRange(d.Base+deviceAlias, d.Base, d.Size, attrDevice)
+		}
 	}
 	text, etext, rodata, erodata, end := image()
 	data := (erodata + pageSize - 1) &^ (pageSize - 1)

@@ -118,7 +118,7 @@ func accessible(addr, n uint32, write bool) bool {
 	if n == 0 {
 		return true
 	}
-	if execImage(addr, n) {
+	if execAccessible(addr, n, write) {
 		return true
 	}
 	if !inRAM(addr, n) {

@@ -46,6 +46,13 @@ func (b Block) Write32(off uintptr, v uint32) {
 	write32(b.base+off, v)
 }
 
+// Read16 reads the 16-bit register at byte offset off. Only blocks on the CPU's
+// own bus have such registers. It may be called from trap context.
+func (b Block) Read16(off uintptr) uint16 { return read16(b.base + off) }
+
+// Write16 writes the 16-bit register at byte offset off, likewise.
+func (b Block) Write16(off uintptr, v uint16) { write16(b.base+off, v) }
+
 // Barrier completes all memory accesses before it (DSB) before any after it
 // begins, whatever the kind of memory. It may be called from trap context.
 func Barrier() { barrier() }

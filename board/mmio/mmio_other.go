@@ -17,6 +17,10 @@ func write32(addr uintptr, v uint32) {
 	atomic.StoreUint32((*uint32)(pointer(addr)), v)
 }
 
+func read16(addr uintptr) uint16 { return *(*uint16)(pointer(addr)) }
+
+func write16(addr uintptr, v uint16) { *(*uint16)(pointer(addr)) = v }
+
 // barrier orders through an atomic read-modify-write, which is a full fence on
 // every host Go runs on.
 func barrier() { fence.Add(1) }

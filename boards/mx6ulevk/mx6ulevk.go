@@ -51,21 +51,20 @@ var machine = kernel.Machine{
 // UART1 is the console.
 var UART1 = imx.UART{Regs: mmio.At(uart1)}
 
-func earlyInit() { console().Init() }
+var watchdog = imx.Watchdog{Regs: mmio.At(wdog1)}
 
-func putc(b byte) { console().Write(b) }
+func earlyInit() { UART1.Init() }
 
-// console is UART1 for code that may run before variables are initialised.
-func console() *imx.UART { return &UART1 }
+func putc(b byte) { UART1.Write(b) }
 
-func restart() { imx.WatchdogRestart(wdog1) }
+func restart() { watchdog.Restart() }
 
 func init() {
 	board.Register(&board.Board{
 		Name:       "mx6ulevk",
 		SoC:        "i.MX6UL",
 		Ethernet:   ethernet,
-		ResetCause: func() string { return imx.WatchdogResetCause(wdog1) },
+		ResetCause: watchdog.ResetCause,
 		Restart:    restart,
 	})
 }
