@@ -7,6 +7,11 @@ type Board struct {
 	Name string // as given to "gasp build -board"
 	SoC  string
 
+	// Console is the UART that the kernel's messages go to, ConsoleIRQ its
+	// interrupt.
+	Console    UART
+	ConsoleIRQ int
+
 	// Ethernet lists the ports in the order of their interface names.
 	Ethernet []Ethernet
 
@@ -32,6 +37,16 @@ type Ethernet struct {
 	Gigabit bool           // the MAC can do 1 Gb/s
 	MAC     func() [6]byte // the port's address from the board's store; all zero if it has none
 	PowerUp func() error   // clocks, pads and PHY reset; called before the MAC is touched
+}
+
+// UART is a serial port's transmitter, at the rate the loader set. Its methods
+// are for trap context.
+type UART interface {
+	// TryWrite queues one byte and reports whether there was room.
+	TryWrite(b byte) bool
+
+	// TxInterrupt enables or masks the interrupt that says there is room.
+	TxInterrupt(on bool)
 }
 
 // Watchdog is a board's hardware watchdog.

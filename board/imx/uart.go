@@ -14,7 +14,8 @@ const (
 	uartUTS  = 0xb4 // test register
 
 	ucr1UARTEN = 1 << 0
-	ucr2SRST   = 1 << 0 // 1: out of reset
+	ucr1TRDYEN = 1 << 13 // interrupt when the transmit FIFO runs low
+	ucr2SRST   = 1 << 0  // 1: out of reset
 	ucr2RXEN   = 1 << 1
 	ucr2TXEN   = 1 << 2
 	ucr2WS     = 1 << 5  // 8 bits
@@ -40,6 +41,15 @@ func (u *UART) TryWrite(b byte) bool {
 	}
 	u.Regs.Write32(uartUTXD, uint32(b))
 	return true
+}
+
+// TxInterrupt enables or masks the interrupt that says there is room.
+func (u *UART) TxInterrupt(on bool) {
+	v := uint32(ucr1UARTEN)
+	if on {
+		v |= ucr1TRDYEN
+	}
+	u.Regs.Write32(uartUCR1, v)
 }
 
 // Write sends b, waiting for room: at most about two character times at

@@ -192,3 +192,9 @@ TEXT ·image(SB),NOSPLIT,$0-20
 	MOVW $runtime·end(SB), R0
 	MOVW R0, end+16(FP)
 	RET
+
+// func pclntab() uint32
+TEXT ·pclntab(SB),NOSPLIT,$0-4
+	MOVW $runtime·pclntab(SB), R0
+	MOVW R0, ret+0(FP)
+	RET

@@ -33,6 +33,9 @@
 //	file.go      descriptors: console, eventfd, epoll
 //	console.go   early console, write(2) to the log
 //	random.go    getrandom and its entropy
+//	symbol.go    names of functions
+//	die.go       the end: cause and hook
+//	cmdline.go   boot arguments, the first thread's stack
 //	syscall.go   the table of system calls
 //	exec.go      running another ELF image instead of this one
 package kernel

@@ -61,6 +61,21 @@ func (e *Event) Signal() {
 	e.pending = true
 }
 
+// Yield lets other goroutines and threads run: the caller's P is given up, with
+// all goroutines ready on it, and the CPU goes to a thread of the same priority
+// that waits for it.
+//
+//go:nosplit
+func Yield() {
+	entersyscallblock()
+	svcRun(*(*uintptr)(unsafe.Pointer(&yieldFn)), nil)
+	exitsyscall()
+}
+
+var yieldFn = yield
+
+func yield(unsafe.Pointer) { resched = true }
+
 // SetNetPriority makes the calling goroutine's thread the network thread's
 // priority, above all others, or normal again. The goroutine must be locked to
 // its thread.

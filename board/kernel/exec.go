@@ -10,17 +10,6 @@ import "github.com/gasp-go/gasp/board/mmio"
 // copies its segments to free pages, maps them where they want to be, and
 // starts the program instead of this image's own runtime.
 
-// segment is one loaded part of the program.
-type segment struct {
-	start, end uint32 // virtual, whole pages
-	writable   bool
-}
-
-var (
-	segments  [8]segment
-	nSegments int
-)
-
 // deviceAlias is where devices are mapped a second time, for when a program
 // takes the low addresses, where i.MX has them.
 const deviceAlias = 0xf0000000
@@ -43,98 +32,102 @@ const (
 	badSyntax = "gasp.exec: want <address>,<size>\n"
 )
 
+// The file waits in [heldStart, heldEnd), whole pages, which are not free until
+// it is loaded.
+var heldStart, heldEnd uint32
+
+// holdOut finds out where a program waits. It runs before page frames are given
+// out.
+func holdOut() {
+	v := bootValue("gasp.exec=")
+	addr, rest := parseNumber(v)
+	if len(v) == 0 || len(rest) < 2 || rest[0] != ',' || addr > 0xffffffff {
+		return
+	}
+	size, rest := parseNumber(rest[1:])
+	if len(rest) != 0 || size < ehdrSize || size > 1<<30 || !inRAM(uint32(addr), uint32(size)) ||
+		uint32(addr) < imageEnd || uint32(addr+size) > kernTop {
+		return
+	}
+	elfFile = uint32(addr)
+	elfSize = uint32(size)
+	heldStart = elfFile &^ (pageSize - 1)
+	heldEnd = (elfFile + elfSize + pageSize - 1) &^ (pageSize - 1)
+}
+
+var elfFile, elfSize uint32 // the program's ELF file in RAM
+
 // loadImage prepares another program instead of this image's, if the boot
 // arguments name one, and reports whether it did. A program that cannot be
 // loaded ends the firmware with the reason.
 func loadImage() bool {
-	v := bootValue("gasp.exec=")
-	if len(v) == 0 {
+	if len(bootValue("gasp.exec=")) == 0 {
 		return false
 	}
-	addr, rest := parseNumber(v)
-	if len(rest) < 2 || rest[0] != ',' || addr > 0xffffffff {
+	if elfFile == 0 {
 		refuse(badSyntax)
 	}
-	size, rest := parseNumber(rest[1:])
-	if len(rest) != 0 || size < ehdrSize || size > 1<<30 || !inRAM(uint32(addr), uint32(size)) ||
-		!isFree(uint32(addr)&^(pageSize-1), uint32(size)+pageSize&^(pageSize-1)) {
-		refuse(badSyntax)
-	}
-	entry := loadELF(uint32(addr), uint32(size))
+	entry := loadELF()
 	t := &threads[0]
 	t.ctx.pc = entry
 	t.ctx.r[13] = initialStack()
 	return true
 }
 
-// loadELF loads the n bytes at file and returns the entry address.
-func loadELF(file, n uint32) uint32 {
-	whole := (n + pageSize - 1 + file&(pageSize-1)) &^ (pageSize - 1)
-	base := file &^ (pageSize - 1)
-	protect(base, whole, attrData)
-	for a := base; a < base+whole; a += pageSize {
-		pageSet(a>>pageShift, pageKernel) // not to be taken for a segment
+// loadELF loads the file and returns the entry address.
+func loadELF() uint32 {
+	const mb = sectionSize - 1
+	window := elfFile &^ mb
+	windowSize := (elfFile+elfSize+mb)&^mb - window
+	if window < (imageEnd+mb)&^mb || window+windowSize > tableRanges[3].start {
+		refuse(badSyntax)
 	}
-	phoff := load32(file + 28)
-	phnum := load32(file+44) & 0xffff
-	if load32(file) != elfMagic || load32(file+4)&0xffffff != elfClass&0xffffff ||
-		load32(file+16) != elfARM<<16|elfExec || load32(file+40)>>16 != phdrSize ||
-		phnum > maxPhdrs || phoff > n || n-phoff < phnum*phdrSize {
+	protect(window, windowSize, attrData)
+	phoff := load32(elfFile + 28)
+	phnum := load32(elfFile+44) & 0xffff
+	if load32(elfFile) != elfMagic || load32(elfFile+4)&0xffffff != elfClass ||
+		load32(elfFile+16) != elfARM<<16|elfExec || load32(elfFile+40)>>16 != phdrSize ||
+		phnum > maxPhdrs || phoff > elfSize || elfSize-phoff < phnum*phdrSize {
 		refuse(badImage)
 	}
-	for i := uint32(0); i < phnum; i++ {
-		if ph := file + phoff + i*phdrSize; load32(ph) == ptLoad {
-			loadSegment(file, n, ph)
-		}
-	}
-	entry := load32(file + 24)
-	if !execAccessible(entry, 4, false) {
-		refuse(badImage)
-	}
-	for a := base; a < base+whole; a += pageSize {
-		pageSet(a>>pageShift, pageFree)
-	}
-	protect(base, whole, attrNone)
-	// The program may have taken the devices' addresses.
+	// The program may take the devices' addresses.
 	machine.GICD += deviceAlias
 	machine.GICC += deviceAlias
 	mmio.Offset = deviceAlias
+	for i := range machine.Devices {
+		protect(machine.Devices[i].Base, machine.Devices[i].Size, attrNone)
+	}
+	for i := uint32(0); i < phnum; i++ {
+		if ph := elfFile + phoff + i*phdrSize; load32(ph) == ptLoad {
+			loadSegment(ph)
+		}
+	}
+	entry := load32(elfFile + 24)
+	if s, _ := stateOf(entry); s != pageUsed || entry >= highest {
+		refuse(badImage)
+	}
+	protect(window, windowSize, attrNone)
+	start, end := heldStart, heldEnd
+	heldStart, heldEnd = 0, 0
+	before := pages.free
+	freeRange(start, end)
+	pages.total += pages.free - before
 	icacheInvalidate()
 	return entry
 }
 
-func loadSegment(file, n, ph uint32) {
+// loadSegment maps one part of the program: what the file has is copied, the
+// rest is uninitialised data, there on demand.
+func loadSegment(ph uint32) {
 	off, va := load32(ph+4), load32(ph+8)
 	filesz, memsz, flags := load32(ph+16), load32(ph+20), load32(ph+24)
 	if memsz == 0 {
 		return
 	}
-	if nSegments == len(segments) || filesz > memsz || off > n || filesz > n-off ||
+	if filesz > memsz || off > elfSize || filesz > elfSize-off ||
 		va < lowest || va >= highest || memsz > highest-va {
 		refuse(badImage)
 	}
-	start := va &^ (pageSize - 1)
-	end := (va + memsz + pageSize - 1) &^ (pageSize - 1)
-	for i := 0; i < nSegments; i++ {
-		if start < segments[i].end && segments[i].start < end {
-			refuse(badImage)
-		}
-	}
-	pa := findFree(end - start)
-	if pa == 0 {
-		refuse(noRoom)
-	}
-	protect(pa, end-start, attrData)
-	zero(pa, end-start)
-	copy(bytesAt(pa+va-start, filesz), bytesAt(file+off, filesz))
-	for a := pa; a < pa+end-start; a += pageSize {
-		pageSet(a>>pageShift, pageKernel)
-		for l := a; l < a+pageSize; l += 32 {
-			cacheCleanLine(l)
-		}
-		pages.kernel++
-	}
-	protect(pa, end-start, attrNone)
 	a := attrRead
 	switch {
 	case flags&pfX != 0 && flags&pfW != 0:
@@ -144,20 +137,33 @@ func loadSegment(file, n, ph uint32) {
 	case flags&pfW != 0:
 		a = attrData
 	}
-	mapRange(start, pa, end-start, a)
-	segments[nSegments] = segment{start: start, end: end, writable: flags&pfW != 0}
-	nSegments++
-}
-
-// execAccessible is accessible for a loaded program's segments.
-func execAccessible(addr, n uint32, write bool) bool {
-	for i := 0; i < nSegments; i++ {
-		s := &segments[i]
-		if addr >= s.start && addr < s.end {
-			return n <= s.end-addr && (s.writable || !write)
+	start := va &^ (pageSize - 1)
+	fileEnd := (va + filesz + pageSize - 1) &^ (pageSize - 1)
+	end := (va + memsz + pageSize - 1) &^ (pageSize - 1)
+	for p := start; p < end; p += pageSize {
+		if s, _ := stateOf(p); s != pageNone {
+			refuse(badImage) // overlaps another segment
 		}
+		if p >= fileEnd {
+			setState(p, pageSize, pageBSS)
+			continue
+		}
+		frame := takeFrame()
+		if frame == 0 {
+			refuse(noRoom)
+		}
+		pages.promised++
+		mapRange(p, frame, pageSize, attrData)
+		zero(p, pageSize)
+		first, last := max(p, va), min(p+pageSize, va+filesz)
+		if first < last {
+			copy(bytesAt(first, last-first), bytesAt(elfFile+off+first-va, last-first))
+		}
+		for l := p; l < p+pageSize; l += 32 {
+			cacheCleanLine(l)
+		}
+		mapRange(p, frame, pageSize, a)
 	}
-	return false
 }
 
 // refuse ends the firmware because a program cannot be loaded.

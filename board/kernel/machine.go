@@ -17,6 +17,10 @@ type Machine struct {
 	RAMBase uint32 // physical address of the RAM
 	RAMMax  uint32 // most bytes of RAM the memory controller can hold
 
+	// VMBase and VMSize are the virtual addresses that mmap hands out: whole
+	// megabytes where the board has neither RAM nor devices.
+	VMBase, VMSize uint32
+
 	// Devices are ranges mapped as device memory, in whole megabytes.
 	Devices [4]Range
 

@@ -10,10 +10,10 @@ const (
 // sysMmap answers mmap2: anonymous private memory only, which is all a Go
 // program without files asks for.
 func sysMmap(addr, size, prot, flags, fd uint32) uint32 {
-	if size == 0 || size > ramEnd-machine.RAMBase {
-		if size == 0 {
-			return errno(EINVAL)
-		}
+	if size == 0 {
+		return errno(EINVAL)
+	}
+	if size > machine.VMSize {
 		return errno(ENOMEM)
 	}
 	if int32(fd) != -1 {
@@ -24,15 +24,18 @@ func sysMmap(addr, size, prot, flags, fd uint32) uint32 {
 	if prot == protNone {
 		state = pageReserved
 	}
+	if state == pageDemand && !affordable(size>>pageShift) {
+		return errno(ENOMEM)
+	}
 	switch {
 	case flags&mapFixed != 0:
 		if addr&(pageSize-1) != 0 {
 			return errno(EINVAL)
 		}
-		if !inRAM(addr, size) || !ours(addr, size) {
+		if !inVM(addr, size) {
 			return errno(ENOMEM)
 		}
-	case addr&(pageSize-1) == 0 && inRAM(addr, size) && isFree(addr, size):
+	case addr&(pageSize-1) == 0 && inVM(addr, size) && isFree(addr, size):
 		// The hint is as good as any other place.
 	default:
 		addr = findFree(size)
@@ -40,42 +43,46 @@ func sysMmap(addr, size, prot, flags, fd uint32) uint32 {
 			return errno(ENOMEM)
 		}
 	}
-	change(addr, size, state)
+	setState(addr, size, state)
 	return addr
+}
+
+// affordable reports whether n more pages can be promised.
+func affordable(n uint32) bool {
+	return pages.promised+n <= pages.total
 }
 
 // isFree reports whether nobody has any page of the range.
 func isFree(addr, size uint32) bool {
-	for pn := addr >> pageShift; pn < (addr+size)>>pageShift; pn++ {
-		if pageGet(pn) != pageFree {
-			return false
-		}
-	}
-	return true
-}
-
-// ours reports whether no page of the range is the kernel's.
-func ours(addr, size uint32) bool {
-	for pn := addr >> pageShift; pn < (addr+size)>>pageShift; pn++ {
-		if pageGet(pn) == pageKernel {
-			return false
-		}
-	}
-	return true
-}
-
-// findFree finds the highest free range, so that the Go heap, which asks for
-// addresses above the image, can grow upwards from there. 0 if there is none.
-func findFree(size uint32) uint32 {
-	n := size >> pageShift
-	got := uint32(0)
-	for pn := kernTop>>pageShift - 1; pn >= pages.first; pn-- {
-		if pageGet(pn) != pageFree {
-			got = 0
+	for va := addr; va < addr+size; {
+		d := load32(l1 + va>>20*4)
+		if d == 0 {
+			va = (va + sectionSize) &^ (sectionSize - 1)
 			continue
 		}
-		if got++; got == n {
-			return pn << pageShift
+		if s, _ := stateOf(va); s != pageNone {
+			return false
+		}
+		va += pageSize
+	}
+	return true
+}
+
+// findFree finds the lowest free range; 0 if there is none.
+func findFree(size uint32) uint32 {
+	start := machine.VMBase
+	for va := start; va-machine.VMBase < machine.VMSize; {
+		d := load32(l1 + va>>20*4)
+		step := uint32(pageSize)
+		if d&3 == 0 {
+			step = sectionSize - va&(sectionSize-1)
+		}
+		s, _ := stateOf(va)
+		va += step
+		if s != pageNone {
+			start = va
+		} else if va-start >= size {
+			return start
 		}
 	}
 	return 0
@@ -83,10 +90,10 @@ func findFree(size uint32) uint32 {
 
 func sysMunmap(addr, size uint32) uint32 {
 	size = (size + pageSize - 1) &^ (pageSize - 1)
-	if addr&(pageSize-1) != 0 || size == 0 || !inRAM(addr, size) || !ours(addr, size) {
+	if addr&(pageSize-1) != 0 || size == 0 || !inVM(addr, size) {
 		return errno(EINVAL)
 	}
-	change(addr, size, pageFree)
+	setState(addr, size, pageNone)
 	return 0
 }
 
@@ -100,17 +107,27 @@ func sysMprotect(addr, size, prot uint32) uint32 {
 	if size == 0 {
 		return 0
 	}
-	if !inRAM(addr, size) || !ours(addr, size) {
+	if !inVM(addr, size) {
+		return errno(ENOMEM)
+	}
+	reserved := uint32(0)
+	for a := addr; a < addr+size; a += pageSize {
+		switch s, _ := stateOf(a); s {
+		case pageNone:
+			return errno(ENOMEM)
+		case pageReserved:
+			reserved++
+		}
+	}
+	if prot != protNone && !affordable(reserved) {
 		return errno(ENOMEM)
 	}
 	for a := addr; a < addr+size; a += pageSize {
-		switch s := pageGet(a >> pageShift); {
-		case s == pageFree:
-			return errno(ENOMEM)
+		switch s, _ := stateOf(a); {
 		case prot == protNone && s != pageReserved:
-			change(a, pageSize, pageReserved)
+			setState(a, pageSize, pageReserved)
 		case prot != protNone && s == pageReserved:
-			change(a, pageSize, pageDemand)
+			setState(a, pageSize, pageDemand)
 		}
 	}
 	return 0
@@ -127,12 +144,12 @@ func sysMadvise(addr, size, advice uint32) uint32 {
 	if advice != dontNeed && advice != free || size == 0 {
 		return 0
 	}
-	if !inRAM(addr, size) || !ours(addr, size) {
+	if !inVM(addr, size) {
 		return errno(ENOMEM)
 	}
 	for a := addr; a < addr+size; a += pageSize {
-		if pageGet(a>>pageShift) == pageUsed {
-			change(a, pageSize, pageDemand)
+		if s, _ := stateOf(a); s == pageUsed {
+			setState(a, pageSize, pageDemand)
 		}
 	}
 	return 0

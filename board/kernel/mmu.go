@@ -2,16 +2,15 @@
 
 package kernel
 
-import "unsafe"
-
-// Page tables: ARMv7 short descriptors (ARM DDI 0406C, B3.5). The map is an
-// identity; what varies is what may be done where:
+// Page tables: ARMv7 short descriptors (ARM DDI 0406C, B3.5). This image, the
+// kernel's memory and devices are mapped one to one; mmap's addresses have page
+// frames from anywhere (page.go).
 //
-//	text                    read, execute
-//	read-only data          read
-//	other memory in use     read, write
-//	DMA memory              read, write, not cached
-//	devices                 read, write, device
+//	text                      read, execute
+//	read-only data            read
+//	data, stacks, heap        read, write
+//	DMA memory                read, write, not cached
+//	devices                   read, write, device
 //	page 0, guards, the rest  nothing: a fault
 //
 // Whole megabytes use sections, others second-level tables of 4 KiB pages.
@@ -69,16 +68,28 @@ var (
 	ramEnd uint32 // first address after the RAM
 
 	// Cut from the top of RAM at boot, see initMMU.
-	l2Base   uint32 // one second-level table (1 KiB) for each megabyte of RAM
-	lowBase  uint32 // and for each of the first lowMB megabytes (exec.go)
-	pageBase uint32 // one byte for each page of RAM (page.go)
-	dmaBase  uint32 // coherent memory
-	kernTop  uint32 // first address that is the kernel's: free RAM ends here
+	l2Base    uint32 // second-level tables, 1 KiB for each megabyte that may need one
+	frameBase uint32 // the free page frames, a stack of page numbers (page.go)
+	dmaBase   uint32 // coherent memory
+	kernTop   uint32 // first address of all this: free RAM ends here
+
+	imageEnd uint32 // first page after this image
 )
 
 // lowMB is how many megabytes from address 0 an image loaded by exec.go may
 // take.
 const lowMB = 128
+
+// tableRange is a range of addresses that may be mapped in pages: it has a
+// second-level table for each of its megabytes.
+type tableRange struct {
+	start, end uint32 // whole megabytes
+	table      uint32 // of the first megabyte
+}
+
+// tableRanges are the low addresses (exec.go), mmap's, this image's and those
+// of the kernel's memory at the top of RAM.
+var tableRanges [4]tableRange
 
 // probe* let probeRAM touch addresses where nothing may be (kernelFault).
 var probing, probeFault bool
@@ -123,16 +134,33 @@ func limitRAM(size uint32) {
 
 // initMMU builds the tables and switches translation and caches on.
 func initMMU() {
-	l1 = (uint32(uintptr(unsafe.Pointer(&l1Mem))) + 16383) &^ 16383
+	l1 = (uint32(addrOf(&l1Mem)) + 16383) &^ 16383
 	zero(l1, 16384)
-	nMB := (ramEnd - machine.RAMBase) >> 20
-
+	text, etext, rodata, erodata, end := image()
+	imageEnd = (end + pageSize - 1) &^ (pageSize - 1)
+	const mb = sectionSize - 1
+	top := (ramEnd - 32<<20) &^ mb
+	tableRanges = [...]tableRange{
+		{start: 0, end: lowMB << 20},
+		{start: machine.VMBase, end: machine.VMBase + machine.VMSize},
+		{start: machine.RAMBase, end: (imageEnd + mb) &^ mb},
+		{start: top, end: (ramEnd + mb) &^ mb},
+	}
+	n := uint32(0)
+	for i := range tableRanges {
+		n += (tableRanges[i].end - tableRanges[i].start) >> 20
+	}
 	dmaBase = ramEnd - DMASize
-	l2Base = dmaBase - nMB*1024
-	lowBase = l2Base - lowMB*1024
-	pageBase = (lowBase - (ramEnd-machine.RAMBase)>>pageShift) &^ (pageSize - 1)
-	kernTop = pageBase &^ (sectionSize - 1)
-	zero(pageBase, dmaBase-pageBase)
+	l2Base = dmaBase - n*1024
+	frameBase = (l2Base - (ramEnd-machine.RAMBase)>>pageShift*4) &^ (pageSize - 1)
+	kernTop = frameBase
+	zero(kernTop, dmaBase-kernTop)
+	n = l2Base
+	for i := range tableRanges {
+		r := &tableRanges[i]
+		r.table = n
+		n += (r.end - r.start) >> 20 * 1024
+	}
 
 	for i := range machine.Devices {
 		d := &machine.Devices[i]
@@ -141,9 +169,8 @@ func initMMU() {
 			mapRange(d.Base+deviceAlias, d.Base, d.Size, attrDevice)
 		}
 	}
-	text, etext, rodata, erodata, end := image()
 	data := (erodata + pageSize - 1) &^ (pageSize - 1)
-	protect(machine.RAMBase, pageSize*16, attrData) // boot arguments
+	protect(machine.RAMBase+cmdlineOffset, pageSize, attrData)
 	protect(text&^(pageSize-1), etext-text&^(pageSize-1), attrText)
 	protect(rodata&^(pageSize-1), data-rodata&^(pageSize-1), attrRead)
 	protect(data, end-data, attrData)
@@ -157,17 +184,16 @@ func initMMU() {
 
 // pageOf is the first whole page inside the array at p.
 func pageOf[T any](p *T) uint32 {
-	return (uint32(uintptr(unsafe.Pointer(p))) + pageSize - 1) &^ (pageSize - 1)
+	return (uint32(addrOf(p)) + pageSize - 1) &^ (pageSize - 1)
 }
 
-// l2Table is the second-level table for the megabyte of va, 0 if there is none:
-// RAM and the low megabytes have them, devices are mapped in whole megabytes.
+// l2Table is the second-level table for the megabyte of va, 0 if it can have
+// none.
 func l2Table(va uint32) uint32 {
-	switch {
-	case va >= machine.RAMBase && va < ramEnd:
-		return l2Base + (va-machine.RAMBase)>>20*1024
-	case va < lowMB<<20:
-		return lowBase + va>>20*1024
+	for i := range tableRanges {
+		if r := &tableRanges[i]; va >= r.start && va < r.end {
+			return r.table + (va-r.start)>>20*1024
+		}
 	}
 	return 0
 }
@@ -221,7 +247,8 @@ func mapRange(va, pa, size uint32, a attr) {
 	}
 }
 
-// split makes the megabyte of va use a second-level table and returns it.
+// split makes the megabyte of va use a second-level table and returns it, 0 if
+// it can have none. Every page stays what the whole was.
 func split(va uint32) uint32 {
 	e := l1 + va>>20*4
 	d := load32(e)
@@ -232,18 +259,19 @@ func split(va uint32) uint32 {
 	if t == 0 {
 		return 0
 	}
-	if d&3 == 0 {
-		zero(t, 1024)
-	} else {
-		bits := uint32(0)
+	step := uint32(0)
+	if d&3 != 0 {
 		for a := attrText; a <= attrExec; a++ {
 			if d&(sectionSize-1) == sectionBits[a] {
-				bits = pageBits[a]
+				d = d&^(sectionSize-1) | pageBits[a]
+				step = pageSize
+				break
 			}
 		}
-		for i := uint32(0); i < 256; i++ {
-			store32(t+4*i, d&^(sectionSize-1)+i<<pageShift|bits)
-		}
+	}
+	for i := uint32(0); i < 1024; i += 4 {
+		store32(t+i, d)
+		d += step
 	}
 	for i := uint32(0); i < 1024; i += 32 {
 		cacheCleanLine(t + i)

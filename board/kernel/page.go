@@ -2,164 +2,254 @@
 
 package kernel
 
-// Every page of RAM has a state byte. Pages handed out by mmap exist only when
-// they are first touched: the fault clears the page and maps it. So a mapping
-// costs nothing until it is used, memory given back by madvise or munmap is
-// zero when it is used again, and the time with interrupts masked is that of
-// one page.
+// Virtual memory. Addresses that mmap hands out get a page frame when they are
+// first touched: the fault takes a free frame, clears it and maps it. So a
+// mapping costs nothing until it is used, memory given back by madvise or munmap
+// is zero when it is used again, an address range can be reserved that is larger
+// than the RAM, and the time with interrupts masked is that of one page.
+//
+// What is promised can be kept: accessible pages, touched or not, are counted,
+// and mmap fails with ENOMEM before there are more of them than frames. The one
+// exception is uninitialised data (bss) of programs, whose unused parts are
+// large (the standard library has 32 MB of it for a rarely used mode); it counts
+// when it is touched.
+//
+// The state of a page is in its descriptor. A valid descriptor means touched;
+// in others the hardware ignores all but the low two bits, and they hold a
+// pageState. In the first-level table that stands for a whole megabyte.
 
-type pageState uint8
+type pageState uint32
 
 const (
-	pageFree     pageState = iota // nobody's
-	pageKernel                    // the kernel's, this image's, or not for mmap
-	pageReserved                  // mmap with PROT_NONE: an address range, no access
-	pageDemand                    // readable and writable, not touched yet
-	pageUsed                      // touched: mapped
+	pageNone     pageState = 0      // not mapped
+	pageReserved pageState = 1 << 2 // mmap with PROT_NONE: taken, no access
+	pageDemand   pageState = 2 << 2 // accessible, not touched yet
+	pageBSS      pageState = 3 << 2 // likewise, and not counted as promised
+	pageUsed     pageState = 4 << 2 // mapped; never in a descriptor
 )
 
 // Memory accounts for the RAM, in bytes.
 type Memory struct {
 	Total    uint64 // all RAM
-	Kernel   uint64 // image, kernel tables, DMA memory
-	Used     uint64 // handed out by mmap and touched
+	Kernel   uint64 // image as far as resident, kernel tables, DMA memory
+	Used     uint64 // page frames in use by mmap and uninitialised data
 	PeakUsed uint64
-	Reserved uint64 // address ranges without access, and untouched pages
+	Free     uint64 // page frames not in use
+	Promised uint64 // accessible by mmap, touched or not
 	Faults   uint64 // pages cleared and mapped on first touch
 }
 
 var pages struct {
-	first, n   uint32 // page numbers: first page of RAM, count
-	used, peak uint32
-	kernel     uint32
-	reserved   uint32
-	faults     uint64
-	hint       uint32 // where the search for free pages from the top begins
+	total    uint32 // frames there are
+	free     uint32 // length of the stack at frameBase
+	minFree  uint32
+	promised uint32
+	faults   uint64
 }
 
-func pageGet(pn uint32) pageState    { return pageState(load8(pageBase + pn - pages.first)) }
-func pageSet(pn uint32, s pageState) { store8(pageBase+pn-pages.first, byte(s)) }
+// initPages gives all RAM that is nobody's to the frame allocator, and the tail
+// of this image's bss: the linker puts the largest variables last, so behind the
+// kernel's own largest none is needed to handle a fault.
+func initPages() {
+	holdOut() // a program in RAM that waits to be loaded
+	freeRange(machine.RAMBase, (firstOfImage())&^(pageSize-1))
+	freeRange(imageEnd, kernTop)
+	if last := kernelBSSEnd(); last < imageEnd {
+		protect(last, imageEnd-last, attrNone)
+		setState(last, imageEnd-last, pageBSS)
+		freeRange(last, imageEnd)
+	}
+	pages.total = pages.free
+	pages.minFree = pages.free
+}
+
+func firstOfImage() uint32 {
+	text, _, _, _, _ := image()
+	return text
+}
+
+// kernelBSSEnd is the first page after everything that trap entry, fault
+// handling and the frame allocator touch.
+func kernelBSSEnd() uint32 {
+	end := uint32(0)
+	for _, a := range [...]uint32{
+		uint32(addrOf(&kstack)) + stackSize, uint32(addrOf(&fstack)) + stackSize,
+		uint32(addrOf(&processStack)) + stackTop, uint32(addrOf(&threads)) + uint32(threadsSize),
+		uint32(addrOf(&l1Mem)) + 32<<10, uint32(addrOf(&vecpage)) + 2*pageSize,
+	} {
+		end = max(end, a)
+	}
+	return (end + pageSize - 1) &^ (pageSize - 1)
+}
+
+// freeRange gives the frames of [start, end) to the allocator, except the boot
+// arguments' and those held out.
+func freeRange(start, end uint32) {
+	for a := start; a < end; a += pageSize {
+		if a == machine.RAMBase+cmdlineOffset || a >= heldStart && a < heldEnd {
+			continue
+		}
+		freeFrame(a)
+	}
+}
+
+func freeFrame(pa uint32) {
+	store32(frameBase+4*pages.free, pa)
+	pages.free++
+}
+
+// takeFrame returns the address of a free frame; 0 if there is none.
+func takeFrame() uint32 {
+	if pages.free == 0 {
+		return 0
+	}
+	pages.free--
+	if pages.free < pages.minFree {
+		pages.minFree = pages.free
+	}
+	return load32(frameBase + 4*pages.free)
+}
+
+// stateOf returns the state of the page at va and, if used, its descriptor
+// (a section's, for a section).
+func stateOf(va uint32) (s pageState, desc uint32) {
+	d := load32(l1 + va>>20*4)
+	if d&3 == 1 {
+		d = load32(d&^1023 + va>>pageShift&255*4)
+	}
+	if d&3 != 0 {
+		return pageUsed, d
+	}
+	return pageState(d), 0
+}
+
+// setState makes the pages of [va, va+size) what s says, whatever they were.
+// Frames they had become free.
+func setState(va, size uint32, s pageState) {
+	n := size >> pageShift
+	for n > 0 {
+		e := l1 + va>>20*4
+		d := load32(e)
+		if va&(sectionSize-1) == 0 && n >= 256 && d&3 != 1 {
+			count(pageState(d), s, 256)
+			store32(e, uint32(s))
+			cacheCleanLine(e)
+			va, n = va+sectionSize, n-256
+			continue
+		}
+		t := split(va)
+		if t == 0 {
+			return
+		}
+		whole := va&(sectionSize-1) == 0 && n >= 256
+		for ok := true; ok; ok = n > 0 && va&(sectionSize-1) != 0 {
+			p := t + va>>pageShift&255*4
+			old := load32(p)
+			store32(p, uint32(s))
+			if old&3 != 0 {
+				cacheCleanLine(p)
+				tlbFlushPage(va)
+				freeFrame(old &^ (pageSize - 1))
+				count(pageUsed, s, 1)
+			} else {
+				count(pageState(old), s, 1)
+			}
+			va, n = va+pageSize, n-1
+		}
+		if whole {
+			// Nothing in the table says more than the whole does.
+			store32(e, uint32(s))
+			cacheCleanLine(e)
+			tlbFlushAll()
+		}
+	}
+}
+
+// count keeps the number of promised pages.
+func count(old, s pageState, n uint32) {
+	if old == pageDemand || old == pageUsed {
+		pages.promised -= n
+	}
+	if s == pageDemand {
+		pages.promised += n
+	}
+}
+
+// demand resolves a fault at va if a page is due there.
+func demand(va uint32) bool {
+	s, _ := stateOf(va)
+	if s != pageDemand && s != pageBSS {
+		return false
+	}
+	frame := takeFrame()
+	if frame == 0 {
+		return false // only uninitialised data can come here
+	}
+	if s == pageBSS {
+		pages.promised++
+	}
+	va &^= pageSize - 1
+	mapRange(va, frame, pageSize, attrData)
+	zero(va, pageSize)
+	pages.faults++
+	return true
+}
+
+// accessible reports whether a thread may read (and, for writing, write) the n
+// bytes at addr. System calls ask it before they follow a pointer; false means
+// EFAULT. Pages not touched yet count: the kernel's own access will fault them
+// in.
+func accessible(addr, n uint32, write bool) bool {
+	if n == 0 {
+		return true
+	}
+	last := addr + n - 1
+	if last < addr || addr < pageSize || addr >= kernTop && addr < ramEnd {
+		return false
+	}
+	for va := addr &^ (pageSize - 1); ; va += pageSize {
+		if l2Table(va) == 0 {
+			return false // nothing of a program is elsewhere
+		}
+		switch s, d := stateOf(va); s {
+		case pageDemand, pageBSS:
+		case pageUsed:
+			readOnly := d&(1<<9) != 0
+			if d&3 == 2 && load32(l1+va>>20*4)&3 == 2 {
+				readOnly = d&(1<<15) != 0
+			}
+			if write && readOnly {
+				return false
+			}
+		default:
+			return false
+		}
+		if last-va < pageSize {
+			return true
+		}
+	}
+}
+
+// inVM reports whether [addr, addr+size) lies in mmap's addresses.
+func inVM(addr, size uint32) bool {
+	return addr >= machine.VMBase && addr-machine.VMBase < machine.VMSize && size <= machine.VMSize-(addr-machine.VMBase)
+}
 
 // inRAM reports whether [addr, addr+size) lies in RAM.
 func inRAM(addr, size uint32) bool {
 	return addr >= machine.RAMBase && addr < ramEnd && size <= ramEnd-addr
 }
 
-// initPages takes the pages of the kernel and of this image out of use.
-func initPages() {
-	pages.first = machine.RAMBase >> pageShift
-	pages.n = (ramEnd - machine.RAMBase) >> pageShift
-	_, _, _, _, end := image()
-	keep := end
-	for pn := pages.first; pn < (keep+pageSize-1)>>pageShift; pn++ {
-		pageSet(pn, pageKernel)
-		pages.kernel++
-	}
-	for pn := kernTop >> pageShift; pn < ramEnd>>pageShift; pn++ {
-		pageSet(pn, pageKernel)
-		pages.kernel++
-	}
-}
-
-// demand resolves a fault at addr if a page is due there.
-func demand(addr uint32) bool {
-	if !inRAM(addr, 1) {
-		return false
-	}
-	pn := addr >> pageShift
-	if pageGet(pn) != pageDemand {
-		return false
-	}
-	a := addr &^ (pageSize - 1)
-	protect(a, pageSize, attrData)
-	zero(a, pageSize)
-	pageSet(pn, pageUsed)
-	pages.faults++
-	pages.reserved--
-	pages.used++
-	if pages.used > pages.peak {
-		pages.peak = pages.used
-	}
-	return true
-}
-
-// change gives the pages of [addr, addr+size) the state s, unmapping those that
-// were in use. Pages of the kernel are left alone.
-func change(addr, size uint32, s pageState) {
-	unmapFrom, unmapN := uint32(0), uint32(0)
-	for pn := addr >> pageShift; pn < (addr+size)>>pageShift; pn++ {
-		old := pageGet(pn)
-		if old == pageKernel {
-			continue
-		}
-		if old == pageUsed {
-			pages.used--
-			if unmapN > 0 && unmapFrom+unmapN == pn {
-				unmapN++
-			} else {
-				protect(unmapFrom<<pageShift, unmapN<<pageShift, attrNone)
-				unmapFrom, unmapN = pn, 1
-			}
-		} else if old != pageFree {
-			pages.reserved--
-		}
-		if s != pageFree {
-			pages.reserved++
-		}
-		pageSet(pn, s)
-	}
-	protect(unmapFrom<<pageShift, unmapN<<pageShift, attrNone)
-}
-
-// accessible reports whether a thread may read (and, for writing, write) the n
-// bytes at addr. System calls ask it before they follow a pointer; false means
-// EFAULT. Demand pages count: the kernel's own access will fault them in.
-func accessible(addr, n uint32, write bool) bool {
-	if n == 0 {
-		return true
-	}
-	if execAccessible(addr, n, write) {
-		return true
-	}
-	if !inRAM(addr, n) {
-		return false
-	}
-	for pn := addr >> pageShift; pn <= (addr+n-1)>>pageShift; pn++ {
-		switch pageGet(pn) {
-		case pageDemand, pageUsed:
-		case pageKernel:
-			if !kernelAccessible(pn<<pageShift, write) {
-				return false
-			}
-		default:
-			return false
-		}
-	}
-	return true
-}
-
-// kernelAccessible is accessible for pages outside mmap: this image's data is,
-// its read-only parts are for reading, guards and tables are not.
-func kernelAccessible(addr uint32, write bool) bool {
-	text, _, _, erodata, end := image()
-	data := (erodata + pageSize - 1) &^ (pageSize - 1)
-	switch {
-	case addr < text&^(pageSize-1) || addr >= end:
-		return false
-	case addr < data || addr == pageOf(&vecpage):
-		return !write
-	}
-	return addr != pageOf(&kstack) && addr != pageOf(&fstack)
-}
-
 // MemoryStat returns how the RAM is used.
 func MemoryStat() Memory {
+	ram := uint64(ramEnd - machine.RAMBase)
 	return Memory{
-		Total:    uint64(pages.n) << pageShift,
-		Kernel:   uint64(pages.kernel) << pageShift,
-		Used:     uint64(pages.used) << pageShift,
-		PeakUsed: uint64(pages.peak) << pageShift,
-		Reserved: uint64(pages.reserved) << pageShift,
+		Total:    ram,
+		Kernel:   ram - uint64(pages.total)<<pageShift,
+		Used:     uint64(pages.total-pages.free) << pageShift,
+		PeakUsed: uint64(pages.total-pages.minFree) << pageShift,
+		Free:     uint64(pages.free) << pageShift,
+		Promised: uint64(pages.promised) << pageShift,
 		Faults:   pages.faults,
 	}
 }

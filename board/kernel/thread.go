@@ -70,6 +70,8 @@ type thread struct {
 	cpuTime int64 // ns on the CPU
 }
 
+const threadsSize = unsafe.Sizeof(threads)
+
 // threads are the threads; cur is the one on the CPU, or the last that was
 // while the CPU idles.
 var (

@@ -22,6 +22,7 @@ const (
 	wdog1    = 0x020bc000
 	enet1    = 0x02188000
 	enet2    = 0x020b4000
+	uart1IRQ = 32 + 26
 	enet1IRQ = 32 + 118
 	enet2IRQ = 32 + 120
 )
@@ -36,6 +37,8 @@ var machine = kernel.Machine{
 	Name:    "mx6ulevk",
 	RAMBase: ramBase,
 	RAMMax:  1 << 30,
+	VMBase:  0x40000000,
+	VMSize:  1 << 30,
 	Devices: [4]kernel.Range{
 		{Base: 0x00a00000, Size: 1 << 20}, // GIC
 		{Base: 0x02000000, Size: 3 << 20}, // AIPS-1, AIPS-2, AIPS-3
@@ -63,6 +66,8 @@ func init() {
 	board.Register(&board.Board{
 		Name:       "mx6ulevk",
 		SoC:        "i.MX6UL",
+		Console:    &UART1,
+		ConsoleIRQ: uart1IRQ,
 		Ethernet:   ethernet,
 		ResetCause: watchdog.ResetCause,
 		Restart:    restart,

@@ -1,0 +1,51 @@
+//go:build arm
+
+package kernel
+
+import "unsafe"
+
+// Names of functions, from the table the linker leaves for the runtime
+// (cmd/link writes it, runtime/symtab.go reads it). The runtime's own look-up
+// cannot be used here: it needs a P. The layout is checked before use, so that
+// another Go release gives no names rather than wrong ones.
+
+// pcHeader is the table's head.
+type pcHeader struct {
+	magic                    uint32
+	pad1, pad2               uint8
+	minLC, ptrSize           uint8
+	nfunc, nfiles            uint32
+	_                        uint32
+	funcname, _, _, _, funcs uint32 // offsets from the head
+}
+
+const pcMagic = 0xfffffff1 // Go 1.20 and later
+
+func pclntab() uint32 // address of the table, in assembly
+
+// Symbol returns the name of the function that pc lies in and pc's offset from
+// its start; no name if there is none. The name is static data. Any context.
+func Symbol(pc uint32) (name string, off uint32) {
+	text, etext, _, _, _ := image()
+	base := pclntab()
+	h := (*pcHeader)(unsafe.Add(nil, base))
+	if pc < text || pc >= etext || h.magic != pcMagic || h.ptrSize != 4 || h.nfunc == 0 {
+		return "", 0
+	}
+	// Pairs of entry and record offsets, sorted by entry.
+	tab := base + h.funcs
+	lo, hi := uint32(0), h.nfunc
+	for hi-lo > 1 {
+		if mid := (lo + hi) / 2; load32(tab+8*mid) <= pc-text {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	at := base + h.funcname + load32(tab+load32(tab+8*lo+4)+4)
+	n := uint32(0)
+	for n < 256 && load8(at+n) != 0 {
+		n++
+	}
+	return unsafe.String((*byte)(unsafe.Add(nil, at)), n), pc - text - load32(tab+8*lo)
+}
