@@ -36,14 +36,14 @@ var host sync.Mutex
 // Run must not be called from within a section; functions meant for trap
 // context say so in their documentation and are called directly there.
 func Run(fn func(unsafe.Pointer), arg unsafe.Pointer) {
-	arg = noescape(arg)
+	p := noescape(arg) // a new variable: escape analysis knows no order
 	if Enter != nil {
-		Enter(fn, arg)
+		Enter(fn, p)
 		return
 	}
 	host.Lock()
 	defer host.Unlock()
-	fn(arg)
+	fn(p)
 }
 
 // noescape hides p from escape analysis, which cannot see through the call of

@@ -1,0 +1,273 @@
+//go:build arm && mx6ulevk
+
+package kernel_test
+
+import (
+	"reflect"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/gasp-go/gasp/board/kernel"
+	"github.com/gasp-go/gasp/board/mmio"
+	"github.com/gasp-go/gasp/board/trap"
+	_ "github.com/gasp-go/gasp/boards/mx6ulevk"
+)
+
+// These tests are linked with the kernel into one image, as a firmware is, and
+// use it from within ("gasp test -image").
+
+// inImage skips a test whose kernel is another image's.
+func inImage(t testing.TB) {
+	t.Helper()
+	if _, size := kernel.RAM(); size == 0 {
+		t.Skip("the kernel of this image does not run: build with gasp test -image")
+	}
+}
+
+func TestRunEntersTrapContext(t *testing.T) {
+	inImage(t)
+	if kernel.InTrap() {
+		t.Error("a test runs in trap context")
+	}
+	in := false
+	trap.Run(func(p unsafe.Pointer) { *(*bool)(p) = kernel.InTrap() }, unsafe.Pointer(&in))
+	if !in {
+		t.Error("not in trap context")
+	}
+}
+
+func TestRunDoesNotAllocate(t *testing.T) {
+	inImage(t)
+	n := 0
+	if a := testing.AllocsPerRun(100, func() {
+		trap.Run(func(p unsafe.Pointer) { *(*int)(p)++ }, unsafe.Pointer(&n))
+	}); a != 0 {
+		t.Errorf("%v allocations", a)
+	}
+	if n != 101 {
+		t.Errorf("ran %d times of 101", n)
+	}
+}
+
+func TestTrapContextMayTouchUntouchedMemory(t *testing.T) {
+	inImage(t)
+	const size = 256 << 10
+	p, _, e := syscall.RawSyscall6(syscall.SYS_MMAP2, 0, size, 3, 0x22, ^uintptr(0), 0)
+	if e != 0 {
+		t.Fatal(e)
+	}
+	trap.Run(func(p unsafe.Pointer) {
+		for i := 0; i < size; i += 4096 {
+			*(*uint32)(unsafe.Add(p, i)) += uint32(i) + 1
+		}
+	}, unsafe.Add(nil, p))
+	for i := uintptr(0); i < size; i += 4096 {
+		if v := *(*uint32)(unsafe.Add(nil, p+i)); v != uint32(i)+1 {
+			t.Fatalf("page at %d holds %d", i, v)
+		}
+	}
+	raw(syscall.SYS_MUNMAP, p, size, 0)
+}
+
+func TestSymbolAgreesWithTheRuntime(t *testing.T) {
+	for _, fn := range []any{TestSymbolAgreesWithTheRuntime, strings.Index, kernel.Nanotime, runtime.GC, trap.Run} {
+		pc := reflect.ValueOf(fn).Pointer()
+		want := runtime.FuncForPC(pc).Name()
+		name, off := kernel.Symbol(uint32(pc) + 8)
+		if name != want || off != 8 {
+			t.Errorf("Symbol(%#x) = %q+%#x, want %q+0x8", pc+8, name, off, want)
+		}
+	}
+	for _, pc := range []uint32{0, 0xffffffff, 0x70000000} {
+		if name, _ := kernel.Symbol(pc); name != "" {
+			t.Errorf("Symbol(%#x) = %q", pc, name)
+		}
+	}
+}
+
+// softIRQ is an interrupt number that no device of the board uses; tests make
+// it pending at the distributor.
+const softIRQ = 32 + 127
+
+var (
+	gicd    = mmio.At(0x00a01000)
+	topRuns atomic.Int32
+	topAt   atomic.Int64
+	topDone kernel.Event
+)
+
+// trigger makes softIRQ pending.
+func trigger() { gicd.Write32(0x200+softIRQ/32*4, 1<<(softIRQ%32)) }
+
+func TestInterruptRunsItsTopHalf(t *testing.T) {
+	inImage(t)
+	if !kernel.HandleIRQ(softIRQ, func() {
+		if kernel.InTrap() {
+			topRuns.Add(1)
+		}
+	}) {
+		t.Fatal("not taken")
+	}
+	before := topRuns.Load()
+	for range 100 {
+		trigger()
+	}
+	if n := topRuns.Load() - before; n != 100 {
+		t.Errorf("%d of 100 interrupts arrived", n)
+	}
+	kernel.DisableIRQ(softIRQ)
+	trigger()
+	if n := topRuns.Load() - before; n != 100 {
+		t.Error("a disabled interrupt arrived")
+	}
+	for _, bad := range []int{-1, 0, 31, 256, 1 << 20} {
+		if kernel.HandleIRQ(bad, func() {}) {
+			t.Errorf("interrupt %d was taken", bad)
+		}
+	}
+}
+
+func TestEventWakesItsGoroutine(t *testing.T) {
+	inImage(t)
+	var e kernel.Event
+	got := make(chan int, 1000)
+	go func() {
+		runtime.LockOSThread()
+		kernel.SetNetPriority(true)
+		for i := range 1000 {
+			e.Wait()
+			got <- i
+		}
+	}()
+	for i := range 1000 {
+		trap.Run(func(p unsafe.Pointer) { (*kernel.Event)(p).Signal() }, unsafe.Pointer(&e))
+		if v := <-got; v != i {
+			t.Fatalf("wake %d of %d", v, i)
+		}
+	}
+}
+
+func TestSignalBeforeWaitIsNotLost(t *testing.T) {
+	inImage(t)
+	var e kernel.Event
+	trap.Run(func(p unsafe.Pointer) { (*kernel.Event)(p).Signal() }, unsafe.Pointer(&e))
+	done := make(chan bool)
+	go func() { e.Wait(); done <- true }()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("Wait slept through an earlier Signal")
+	}
+}
+
+func TestIdleTimeIsAccounted(t *testing.T) {
+	inImage(t)
+	before := kernel.CPUStat().Idle
+	time.Sleep(50 * time.Millisecond)
+	if idle := kernel.CPUStat().Idle - before; idle < int64(20*time.Millisecond) {
+		t.Errorf("%v idle while sleeping for 50 ms", time.Duration(idle))
+	}
+}
+
+// The figures below are instructions under "gasp test -image -icount".
+
+func BenchmarkNullSystemCall(b *testing.B) {
+	for b.Loop() {
+		raw(syscall.SYS_GETPID, 0, 0, 0)
+	}
+}
+
+func BenchmarkTrapRun(b *testing.B) {
+	for b.Loop() {
+		trap.Run(func(unsafe.Pointer) {}, nil)
+	}
+}
+
+func BenchmarkInterruptToTopHalf(b *testing.B) {
+	inImage(b)
+	kernel.HandleIRQ(softIRQ, func() { topAt.Store(kernel.Nanotime()) })
+	sum := int64(0)
+	n := 0
+	for b.Loop() {
+		t0 := kernel.Nanotime()
+		trigger()
+		sum += topAt.Load() - t0
+		n++
+	}
+	b.ReportMetric(float64(sum)/float64(n), "ns-to-top")
+	kernel.DisableIRQ(softIRQ)
+}
+
+// benchmarkThread measures from the top half to the network thread running Go
+// code, while load goroutines do their thing.
+func benchmarkThread(b *testing.B, load ...func(stop *atomic.Bool)) {
+	inImage(b)
+	var stop, started atomic.Bool
+	for _, l := range load {
+		go l(&stop)
+	}
+	kernel.HandleIRQ(softIRQ, func() {
+		topAt.Store(kernel.Nanotime())
+		topDone.Signal()
+	})
+	woken := make(chan int64, 1)
+	quit := make(chan bool)
+	go func() {
+		runtime.LockOSThread()
+		kernel.SetNetPriority(true)
+		started.Store(true)
+		for {
+			topDone.Wait()
+			now := kernel.Nanotime()
+			select {
+			case woken <- now - topAt.Load():
+			case <-quit:
+				return
+			}
+		}
+	}()
+	for !started.Load() {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(20 * time.Millisecond)
+	sum, worst, n := int64(0), int64(0), 0
+	for b.Loop() {
+		time.Sleep(time.Millisecond)
+		trigger()
+		d := <-woken
+		sum += d
+		worst = max(worst, d)
+		n++
+	}
+	b.ReportMetric(float64(sum)/float64(n), "ns-to-thread")
+	b.ReportMetric(float64(worst), "ns-worst")
+	stop.Store(true)
+	kernel.DisableIRQ(softIRQ)
+	close(quit)
+	trap.Run(func(unsafe.Pointer) { topDone.Signal() }, nil)
+	time.Sleep(20 * time.Millisecond)
+}
+
+func BenchmarkInterruptToNetworkThreadIdle(b *testing.B) { benchmarkThread(b) }
+
+func BenchmarkInterruptToNetworkThreadBusy(b *testing.B) {
+	benchmarkThread(b, func(stop *atomic.Bool) {
+		for x := 0; !stop.Load(); x++ {
+			_ = x
+		}
+	})
+}
+
+func BenchmarkInterruptToNetworkThreadAllocating(b *testing.B) {
+	benchmarkThread(b, func(stop *atomic.Bool) {
+		var keep [64][]byte
+		for i := 0; !stop.Load(); i++ {
+			keep[i%64] = make([]byte, 1000)
+		}
+	})
+}
