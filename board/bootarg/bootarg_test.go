@@ -112,6 +112,7 @@ func TestQuotesAreLinuxs(t *testing.T) {
 		{`a="" b=`, []Param{{"a", "", true}, {"b", "", true}}},
 		{`"`, []Param{{}}},
 		{`a=b=c`, []Param{{"a", "b=c", true}}},
+		{"\xa0\xffa\xa0", []Param{{Name: "\xffa"}}},
 		{"a\tb\nc\vd", []Param{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}}},
 	} {
 		a, errs := Parse(tt.line)

@@ -11,7 +11,9 @@ import (
 // rules: a quote anywhere toggles whether white space separates; the quotes
 // are removed only where the argument, or its value, begins with one.
 func next(line string) (p Param, rest string, ok bool) {
-	line = strings.TrimLeft(line, " \t\n\v\f\r\xa0")
+	for line != "" && isSpace(line[0]) {
+		line = line[1:]
+	}
 	if line == "" {
 		return Param{}, "", false
 	}

@@ -84,9 +84,6 @@ vector:
 	MOVW $·fg(SB), g
 	BL setg<>(SB)
 	MOVW $·kg(SB), g
-	MOVW $·fstack(SB), R0
-	ADD $(64*1024), R0
-	MCR 15, 0, R0, C13, C0, 2 // TPIDRURW: fault stack, see kernelTrap
 	MOVW $·threads(SB), R0
 	MCR 15, 0, R0, C13, C0, 4 // TPIDRPRW: current thread
 
@@ -184,49 +181,54 @@ TEXT ·resume(SB),NOSPLIT|NOFRAME,$0
 // kernelTrap is a trap that interrupted the kernel: a page that is there on
 // demand, or a fault. The mode is the trap's own, SP the current context with
 // the interrupted R0 in its scratch word, R0 the kind, LR the address to resume
-// at. All registers of the interrupted code are saved on the fault stack in the
-// order of struct faultFrame (fault.go); if kernelFault returns, the code goes
-// on from there. TPIDRURW holds the top of what is free of the fault stack.
+// at. The registers of the interrupted code, which ran in SVC mode, are saved on
+// the fault stack in the order of struct faultFrame (fault.go): below what the
+// interrupted code has there, or from the top if it ran elsewhere or too little
+// is left. kernelFault runs in SVC mode, so that a trap within it finds the
+// trap's banked registers free. If it returns, the code goes on from there.
 TEXT kernelTrap<>(SB),NOSPLIT|NOFRAME,$0
 	WORD $0xe58d1048         // str r1, [sp, #CTX_SCRATCH+4]
 	WORD $0xe58d204c         // str r2, [sp, #CTX_SCRATCH+8]
-	WORD $0xe1a02000         // mov r2, r0
+	WORD $0xe10f2000         // mrs r2, cpsr
+	WORD $0xf1020013         // cps #0x13
 	WORD $0xe1a0100d         // mov r1, sp
-	WORD $0xee1ddf50         // mrc p15,0,sp,c13,c0,2
-	WORD $0xe24dd050         // sub sp, sp, #80
-	WORD $0xe28d000c         // add r0, sp, #12
-	WORD $0xe8801ff8         // stmia r0, {r3-r12}
-	WORD $0xe5910044         // ldr r0, [r1, #CTX_SCRATCH]
-	WORD $0xe58d0000         // str r0, [sp]
-	WORD $0xe5910048         // ldr r0, [r1, #CTX_SCRATCH+4]
-	WORD $0xe58d0004         // str r0, [sp, #4]
-	WORD $0xe591004c         // ldr r0, [r1, #CTX_SCRATCH+8]
-	WORD $0xe58d0008         // str r0, [sp, #8]
-	WORD $0xe58de03c         // str lr, [sp, #60]  pc
-	WORD $0xe14f1000         // mrs r1, spsr
-	WORD $0xe58d1040         // str r1, [sp, #64]  cpsr
-	WORD $0xe58d2044         // str r2, [sp, #68]  kind
-	// SP and LR of the interrupted mode.
-	WORD $0xe1a0300d         // mov r3, sp
-	WORD $0xe10f4000         // mrs r4, cpsr
-	WORD $0xe201101f         // and r1, r1, #0x1f
-	WORD $0xe38110c0         // orr r1, r1, #0xc0
-	WORD $0xe121f001         // msr cpsr_c, r1
-	WORD $0xe583d034         // str sp, [r3, #52]
-	WORD $0xe583e038         // str lr, [r3, #56]
-	WORD $0xe121f004         // msr cpsr_c, r4
+	WORD $0xe121f002         // msr cpsr_c, r2
+	MOVW $·fstack+16384(SB), R2
+	SUB R2, R1, R2
+	CMP $(48*1024), R2
+	BLO room
+	MOVW $·fstack+65536(SB), R1
+room:
+	SUB $(128+80), R1
+	BIC $7, R1
+	WORD $0xe281200c         // add r2, r1, #12
+	WORD $0xe8821ff8         // stmia r2, {r3-r12}
+	WORD $0xe59d2044         // ldr r2, [sp, #CTX_SCRATCH]
+	WORD $0xe5812000         // str r2, [r1]
+	WORD $0xe59d2048         // ldr r2, [sp, #CTX_SCRATCH+4]
+	WORD $0xe5812004         // str r2, [r1, #4]
+	WORD $0xe59d204c         // ldr r2, [sp, #CTX_SCRATCH+8]
+	WORD $0xe5812008         // str r2, [r1, #8]
+	WORD $0xe581e03c         // str lr, [r1, #60]  pc
+	WORD $0xe14f2000         // mrs r2, spsr
+	WORD $0xe5812040         // str r2, [r1, #64]  cpsr
+	WORD $0xe5810044         // str r0, [r1, #68]  kind
+	WORD $0xf1020013         // cps #0x13
+	WORD $0xe581d034         // str sp, [r1, #52]
+	WORD $0xe581e038         // str lr, [r1, #56]
+	WORD $0xe241d010         // sub sp, r1, #16
+	WORD $0xe58d1004         // str r1, [sp, #4]
 	MOVW $·fg(SB), g
-	WORD $0xe24d5b06         // sub r5, sp, #6144: a fault in here goes below
-	WORD $0xee0d5f50         // mcr p15,0,r5,c13,c0,2
-	WORD $0xe24dd010         // sub sp, sp, #16
-	WORD $0xe58d3004         // str r3, [sp, #4]
 	BL ·kernelFault(SB)
-	// Go on where it was interrupted.
-	WORD $0xe28dd010         // add sp, sp, #16
-	WORD $0xe28d0050         // add r0, sp, #80
-	WORD $0xee0d0f50         // mcr p15,0,r0,c13,c0,2
+	// Go on where it was interrupted: SVC mode's registers first, the others
+	// by way of ABT mode's.
+	WORD $0xe28d0010         // add r0, sp, #16
+	WORD $0xe590e038         // ldr lr, [r0, #56]
+	WORD $0xe590d034         // ldr sp, [r0, #52]
+	WORD $0xf1020017         // cps #0x17
+	WORD $0xe1a0d000         // mov sp, r0
+	WORD $0xe59de03c         // ldr lr, [sp, #60]
 	WORD $0xe59d0040         // ldr r0, [sp, #64]
 	WORD $0xe16ff000         // msr spsr_fsxc, r0
-	WORD $0xe59de03c         // ldr lr, [sp, #60]
 	WORD $0xe89d1fff         // ldmia sp, {r0-r12}
 	WORD $0xe1b0f00e         // movs pc, lr

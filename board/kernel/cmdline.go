@@ -13,8 +13,8 @@ var (
 	cmdlineLen int
 )
 
-// readCmdline copies the boot arguments, and wipes the seed out of the copy and
-// of the loader's.
+// readCmdline copies the boot arguments without the seed, which is to be found
+// nowhere once it was used.
 func readCmdline() {
 	at := machine.RAMBase + cmdlineOffset
 	n := 0
@@ -45,17 +45,21 @@ func readCmdline() {
 	if v := bootValue("gasp.semihosting="); len(v) == 1 && v[0] == '1' {
 		semihosting = true
 	}
-	if v := bootValue("gasp.seed="); len(v) > 0 {
+	if v := bootValue(seedKey); len(v) > 0 {
 		seedFrom(v)
-		for i := range v {
-			v[i] = 'x'
+		end := int(addrOf(&v[0])-addrOf(&cmdline)) + len(v)
+		start := end - len(v) - len(seedKey)
+		if end < cmdlineLen {
+			end++ // the space behind it
 		}
-		zero(at, uint32(n)+1) // the seed must not be found in the loader's copy
-		for i := 0; i < n; i++ {
-			store8(at+uint32(i), cmdline[i])
-		}
+		copy(cmdline[start:], cmdline[end:cmdlineLen+1])
+		zero(uint32(addrOf(&cmdline))+uint32(cmdlineLen-(end-start)), uint32(end-start))
+		cmdlineLen -= end - start
+		zero(at, uint32(n)+1) // nor may it be found in the loader's copy
 	}
 }
+
+const seedKey = "gasp.seed="
 
 // bootValue is the text behind the first argument that starts with key.
 func bootValue(key string) []byte {
@@ -120,8 +124,7 @@ func parseNumber(v []byte) (n uint64, rest []byte) {
 	return n, v
 }
 
-// Cmdline returns the boot arguments, those before a "--". The value of
-// gasp.seed= is wiped.
+// Cmdline returns the boot arguments before a "--", without gasp.seed=.
 func Cmdline() string {
 	s := string(cmdline[:cmdlineLen])
 	for i := 0; i+1 < len(s); i++ {

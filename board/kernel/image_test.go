@@ -271,3 +271,42 @@ func BenchmarkInterruptToNetworkThreadAllocating(b *testing.B) {
 		}
 	})
 }
+
+// deep calls itself n times with a large frame, touching fresh pages at the
+// bottom, in trap context.
+//
+//go:noinline
+func deep(n int, p unsafe.Pointer) int {
+	var frame [64]int
+	frame[n%64] = n
+	if n > 0 {
+		return deep(n-1, p) + frame[n%64]
+	}
+	sum := 0
+	for i := 0; i < 1<<20; i += 4096 {
+		sum += *(*int)(unsafe.Add(p, i))
+	}
+	return sum
+}
+
+func TestDemandPagesWorkDeepInTheKernelStack(t *testing.T) {
+	inImage(t)
+	const size = 1 << 20
+	p, _, e := syscall.RawSyscall6(syscall.SYS_MMAP2, 0, size, 3, 0x22, ^uintptr(0), 0)
+	if e != 0 {
+		t.Fatal(e)
+	}
+	type args struct {
+		p unsafe.Pointer
+		n int
+	}
+	a := args{p: unsafe.Add(nil, p)}
+	trap.Run(func(p unsafe.Pointer) {
+		a := (*args)(p)
+		a.n = deep(100, a.p)
+	}, unsafe.Pointer(&a))
+	if a.n != 5050 {
+		t.Errorf("got %d, want 5050", a.n)
+	}
+	raw(syscall.SYS_MUNMAP, p, size, 0)
+}

@@ -67,6 +67,7 @@ func boot(m *Machine) {
 	}
 	probeRAM()
 	readCmdline()
+	readBuildID()
 	initMMU()
 	initPages()
 	initTimer()

@@ -230,6 +230,18 @@ func accessible(addr, n uint32, write bool) bool {
 	}
 }
 
+// Peek reads the word at addr, if it is mapped memory of the program or the
+// kernel's stack. Any context.
+func Peek(addr uint32) (word uint32, ok bool) {
+	if addr&3 != 0 || addr < pageSize || l2Table(addr) == 0 {
+		return 0, false
+	}
+	if s, _ := stateOf(addr); s != pageUsed {
+		return 0, false
+	}
+	return load32(addr), true
+}
+
 // inVM reports whether [addr, addr+size) lies in mmap's addresses.
 func inVM(addr, size uint32) bool {
 	return addr >= machine.VMBase && addr-machine.VMBase < machine.VMSize && size <= machine.VMSize-(addr-machine.VMBase)

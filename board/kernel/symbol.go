@@ -49,3 +49,37 @@ func Symbol(pc uint32) (name string, off uint32) {
 	}
 	return unsafe.String((*byte)(unsafe.Add(nil, at)), n), pc - text - load32(tab+8*lo)
 }
+
+var (
+	buildID    [128]byte
+	buildIDLen int
+)
+
+// readBuildID copies the Go build ID from the image's ELF note. The ELF header
+// is loaded right below the text, into a page that initPages gives away.
+func readBuildID() {
+	text, _, _, _, _ := image()
+	h := text - pageSize
+	if load32(h) != elfMagic {
+		return
+	}
+	for i, n := uint32(0), load32(h+44)&0xffff; i < n && i < maxPhdrs; i++ {
+		ph := h + load32(h+28) + i*phdrSize
+		const ptNote, goBuildID = 4, 4
+		if load32(ph) != ptNote {
+			continue
+		}
+		for at, end := load32(ph+8), load32(ph+8)+load32(ph+16); at >= h && end <= text && at+12 < end; {
+			name, desc := (load32(at)+3)&^3, load32(at+4)
+			if load32(at+8) == goBuildID && desc <= uint32(len(buildID)) && load32(at+12) == 'G'|'o'<<8 {
+				buildIDLen = copy(buildID[:], bytesAt(at+12+name, desc))
+				return
+			}
+			at += 12 + name + (desc+3)&^3
+		}
+	}
+}
+
+// BuildID returns the Go build ID of the image, as "go tool buildid" prints it;
+// "" if the loader did not load the ELF header.
+func BuildID() string { return string(buildID[:buildIDLen]) }

@@ -12,6 +12,7 @@ import "math/bits"
 var (
 	timerFreq uint32 // Hz
 	timerMul  uint32 // ns a count, if that is a whole number, else 0
+	timerBoot int64  // what the counter had counted at boot, ns
 
 	timerQueue [maxThreads]int16
 	timerLen   int16
@@ -29,22 +30,25 @@ func initTimer() {
 		timerMul = 1_000_000_000 / timerFreq
 	}
 	setTimer(0, 0, 0)
+	timerBoot = nanotime()
 }
 
-// nanotime is the time since the counter started, in ns.
+// nanotime is the time since boot, in ns. The counter itself need not start
+// with it.
 func nanotime() int64 {
 	lo, hi := cntpct()
 	c := uint64(hi)<<32 | uint64(lo)
 	if timerMul != 0 {
-		return int64(c * uint64(timerMul))
+		return int64(c*uint64(timerMul)) - timerBoot
 	}
 	h, l := bits.Mul64(c, 1_000_000_000)
 	q, _ := bits.Div64(h, l, uint64(timerFreq))
-	return int64(q)
+	return int64(q) - timerBoot
 }
 
-// counts converts a time to the counter's unit, rounded up.
+// counts converts a time to the counter's value then, rounded up.
 func counts(ns int64) uint64 {
+	ns += timerBoot
 	if timerMul != 0 {
 		return (uint64(ns) + uint64(timerMul) - 1) / uint64(timerMul)
 	}

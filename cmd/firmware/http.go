@@ -1,0 +1,118 @@
+//go:build arm
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/gasp-go/gasp"
+	"github.com/gasp-go/gasp/board/kernel"
+	"github.com/gasp-go/gasp/console"
+)
+
+// serveHTTP serves port 80 and returns only if it cannot.
+func serveHTTP(sys *gasp.System) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { statusPage(w, sys) })
+	mux.HandleFunc("GET /stats.json", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		e.Encode(sys.Stats())
+	})
+	mux.HandleFunc("GET /log", logPage)
+	mux.HandleFunc("POST /die", func(w http.ResponseWriter, r *http.Request) { diePage(w, r, sys) })
+	ln, err := sys.Stack().Listen("tcp", ":80")
+	if err != nil {
+		slog.Error("http", "err", err)
+		return
+	}
+	slog.Info("http: listening", "addr", ":80")
+	srv := http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	slog.Error("http", "err", srv.Serve(ln))
+}
+
+// logPage prints the log, as dmesg does.
+func logPage(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	rec := new(console.Record)
+	var out []byte
+	for seq := uint64(0); ; seq = rec.Seq + 1 {
+		ok, lost := console.Read(seq, rec)
+		if lost > 0 {
+			fmt.Fprintf(w, "** %d messages lost **\n", lost)
+		}
+		if !ok {
+			return
+		}
+		out = console.AppendLine(out[:0], rec, true)
+		if _, err := w.Write(out); err != nil {
+			return
+		}
+	}
+}
+
+// diePage ends the firmware in the way asked, after the answer was sent.
+func diePage(w http.ResponseWriter, r *http.Request, sys *gasp.System) {
+	how := r.FormValue("how")
+	if sys.Args.Gasp["die"] != "1" {
+		http.Error(w, "not allowed: boot with gasp.die=1", http.StatusForbidden)
+		return
+	}
+	if !deadly(how) {
+		http.Error(w, fmt.Sprintf("how=%q is none of: %s", how, ways()), http.StatusBadRequest)
+		return
+	}
+	fmt.Fprintf(w, "dying of %s\n", how)
+	go func() {
+		time.Sleep(100 * time.Millisecond) // the answer is on its way
+		die(how)
+	}()
+}
+
+var page = template.Must(template.New("status").Parse(`<!DOCTYPE html>
+<title>gasp</title>
+<style>body{font:14px sans-serif;margin:2em}td{padding:0 1em 0 0}td+td{text-align:right}</style>
+<h1>gasp {{.Version}}</h1>
+<p>{{.Go}} on {{.Board}}, up {{.Uptime}}</p>
+<table>
+{{range .Rows}}<tr><td>{{.Name}}<td>{{.Value}}
+{{end}}</table>
+<p><a href="/stats.json">all counters</a> <a href="/log">log</a>
+`))
+
+type row struct{ Name, Value string }
+
+func statusPage(w http.ResponseWriter, sys *gasp.System) {
+	st := sys.Stats()
+	idle := 0.0
+	if st.Uptime > 0 {
+		idle = 100 * float64(st.CPU.Idle) / float64(st.Uptime)
+	}
+	rows := []row{
+		{"memory used", fmt.Sprintf("%d KiB", st.Memory.Used>>10)},
+		{"memory free", fmt.Sprintf("%d KiB", st.Memory.Free>>10)},
+		{"CPU idle", fmt.Sprintf("%.1f %%", idle)},
+		{"threads", fmt.Sprint(st.CPU.Threads)},
+		{"goroutines", fmt.Sprint(runtime.NumGoroutine())},
+	}
+	for _, n := range st.Interfaces {
+		rows = append(rows,
+			row{n.Name + " address", n.Addresses.IPv4.String()},
+			row{n.Name + " received", fmt.Sprintf("%d frames, %d dropped, %d errors", n.Stack.Device.RxPackets, n.Stack.Device.RxDropped, n.Stack.Device.RxErrors)},
+			row{n.Name + " sent", fmt.Sprintf("%d frames, %d dropped, %d errors", n.Stack.Device.TxPackets, n.Stack.Device.TxDropped, n.Stack.Device.TxErrors)},
+		)
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	page.Execute(w, struct {
+		Version, Go, Board string
+		Uptime             time.Duration
+		Rows               []row
+	}{kernel.Version, runtime.Version(), sys.Board.Name, time.Duration(st.Uptime).Round(time.Millisecond), rows})
+}

@@ -1,0 +1,27 @@
+//go:build arm
+
+// Command firmware is the demonstration: the classic small services (echo,
+// discard, chargen), a status page and counters over HTTP, and, when the boot
+// argument gasp.die=1 allows it, every way to die on request.
+package main
+
+import (
+	"log/slog"
+
+	"github.com/gasp-go/gasp"
+)
+
+func main() {
+	sys := gasp.Start()
+	if how := sys.Args.Gasp["die"]; how != "" && how != "0" && how != "1" {
+		// A death before the network is up: the panic path brings it up.
+		slog.Warn("dying as the boot arguments ask", "how", how)
+		die(how)
+	}
+	if sys.Stack() == nil {
+		slog.Error("no network interface; nothing to do")
+		select {}
+	}
+	serve(sys)
+	serveHTTP(sys)
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/gasp-go/gasp/internal/ncrx"
+)
+
+// netconsole is a socket that receives it.
+type netconsole struct {
+	conn *net.UDPConn
+	recv *ncrx.Receiver
+}
+
+// receiveBuffer is what is asked of the host's kernel for the socket, so that
+// a burst of a crash is not lost while we are not scheduled.
+const receiveBuffer = 4 << 20
+
+// tick is how often a Receiver is asked for what has waited too long.
+const tick = 250 * time.Millisecond
+
+// listenNetconsole opens a socket at addr; port 0 picks a free one.
+func listenNetconsole(addr netip.AddrPort) (*netconsole, error) {
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
+	if err != nil {
+		return nil, err
+	}
+	conn.SetReadBuffer(receiveBuffer) // the host may grant less
+	return &netconsole{conn: conn, recv: ncrx.NewReceiver()}, nil
+}
+
+// port is the port of the socket.
+func (n *netconsole) port() uint16 { return n.conn.LocalAddr().(*net.UDPAddr).AddrPort().Port() }
+
+// serve hands every record to deliver until ctx is done. It then takes what
+// the socket still holds, and what is incomplete, and closes the socket.
+func (n *netconsole) serve(ctx context.Context, deliver func(*ncrx.Record)) error {
+	defer n.conn.Close()
+	each := func(rs []ncrx.Record) {
+		for i := range rs {
+			deliver(&rs[i])
+		}
+	}
+	// One more byte than a datagram can have.
+	buf := make([]byte, 1<<16)
+	// When ctx ends the deadline falls at once; drain then tells a socket
+	// that is empty from one that was not looked at.
+	stop := context.AfterFunc(ctx, func() { n.conn.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	for ctx.Err() == nil {
+		n.conn.SetReadDeadline(time.Now().Add(tick))
+		if ctx.Err() != nil {
+			break
+		}
+		size, from, err := n.conn.ReadFromUDPAddrPort(buf)
+		switch {
+		case err == nil:
+			each(n.recv.Datagram(unmap(from), buf[:size], time.Now()))
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			each(n.recv.Tick(time.Now()))
+		default:
+			return err
+		}
+	}
+	end := time.Now().Add(tick)
+	for time.Now().Before(end) {
+		n.conn.SetReadDeadline(time.Now().Add(tick / 10))
+		size, from, err := n.conn.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			break
+		}
+		each(n.recv.Datagram(unmap(from), buf[:size], time.Now()))
+	}
+	each(n.recv.Flush(time.Now()))
+	return nil
+}
+
+// unmap shows an IPv4 sender as one on a socket for both families.
+func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }

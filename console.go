@@ -1,0 +1,62 @@
+//go:build arm
+
+package gasp
+
+import (
+	"log/slog"
+
+	"github.com/gasp-go/gasp/board"
+	"github.com/gasp-go/gasp/board/kernel"
+	"github.com/gasp-go/gasp/console"
+)
+
+type consoles struct {
+	serial  *console.Registration
+	targets []*target
+}
+
+// startConsole connects descriptors 1 and 2, slog and the board's UART to the
+// kernel log.
+func (s *System) startConsole() {
+	console.SetClock(kernel.Nanotime)
+	// What was written so far is on the UART already; the log gets it too.
+	early := kernel.EarlyLog()
+	kernel.ConsoleHook = console.FD
+	if len(early) > 0 {
+		console.Log(console.Info, early)
+	}
+	slog.SetDefault(slog.New(console.NewHandler(nil)))
+	if s.Board.Console == nil {
+		return
+	}
+	u := interruptUART{s.Board.Console}
+	if irq := s.Board.ConsoleIRQ; irq != 0 {
+		kernel.HandleIRQ(irq, func() {
+			u.UART.TxInterrupt(false)
+			console.Flush()
+		})
+	}
+	var err error
+	s.serial, err = console.Register(console.NewSerial(u, s.Args.PrintkTime, kernel.Nanotime), consoleLevel(s.Args.LogLevel))
+	if err != nil {
+		slog.Error("serial console", "err", err)
+	}
+	go s.flushConsoles()
+}
+
+// consoleLevel is the highest level that loglevel=n lets through: those below n.
+func consoleLevel(n int) console.Level {
+	return console.Level(min(max(n-1, 0), int(console.Debug)))
+}
+
+// interruptUART asks for an interrupt when the port has no more room, so that
+// the rest of the log follows when it has.
+type interruptUART struct{ board.UART }
+
+func (u interruptUART) TryWrite(b byte) bool {
+	if u.UART.TryWrite(b) {
+		return true
+	}
+	u.UART.TxInterrupt(true)
+	return false
+}

@@ -1,0 +1,141 @@
+// Package console is the kernel log: a ring of records (Linux: printk) and the
+// consoles that print them.
+//
+// A record is appended by Emit, in trap context and without allocating, so
+// anything may log from anywhere: an interrupt, the driver that is just
+// sending a record, a panic. Then it is offered to the registered consoles.
+// A console that cannot take it now gets it later, in order; nothing waits for
+// it. What a slow console misses because the ring wrapped is counted and told
+// to it, in its own stream.
+//
+// What the program writes to its descriptors 1 and 2, tracebacks of the Go
+// runtime included, comes in through FD and takes the same way.
+package console
+
+import (
+	"unsafe"
+
+	"github.com/gasp-go/gasp/board/trap"
+)
+
+// Level is the severity of a record; smaller is more severe (syslog's).
+type Level uint8
+
+const (
+	Emerg   Level = iota // the system is unusable
+	Alert                // action must be taken at once
+	Crit                 // critical
+	Err                  // error
+	Warning              // warning
+	Notice               // normal but significant
+	Info                 // informational
+	Debug                // debugging
+)
+
+var levelNames = [8]string{"emerg", "alert", "crit", "err", "warn", "notice", "info", "debug"}
+
+// String returns the level's name as dmesg prints it.
+func (l Level) String() string { return levelNames[l&7] }
+
+// Facilities: who logs (syslog's numbers).
+const (
+	FacKern   = 0 // the kernel and the drivers
+	FacUser   = 1 // the program
+	FacDaemon = 3 // long-running parts of the program
+)
+
+// klog is a log: the ring, what feeds it and what it feeds. All fields are
+// used in trap context only unless they say otherwise.
+type klog struct {
+	ring     ring
+	clock    func() int64 // set before use
+	consoles consoles
+	streams  [2]Stream // descriptors 1 and 2
+}
+
+// std is the log of the firmware. It lies in static memory, so that a panic
+// finds it whatever became of the heap.
+var std klog
+
+// SetClock sets where the time of records comes from: nanoseconds since boot,
+// callable in trap context. To be set before there is a second goroutine;
+// until then records have time 0.
+func SetClock(now func() int64) { std.clock = now }
+
+// Emit appends a record and flushes the consoles. One newline at the end of
+// the text is dropped; a text longer than MaxText is continued in further
+// records. dict is made with AppendDict, or nil; what exceeds MaxDict is left
+// out. Trap context; callable from within a console's Write, where it only
+// appends and the flush in progress goes on to the new record.
+func Emit(level Level, facility uint8, text, dict []byte) {
+	std.emit(level, facility, text, dict)
+	std.flush(flushBudget)
+}
+
+// Log is Emit for goroutines, with facility FacKern.
+func Log(level Level, text []byte) { LogDict(level, FacKern, text, nil) }
+
+// LogDict is Emit for goroutines. It does not allocate.
+func LogDict(level Level, facility uint8, text, dict []byte) {
+	a := emission{log: &std, level: level, facility: facility, text: text, dict: dict}
+	trap.Run(runEmission, unsafe.Pointer(&a))
+}
+
+// emission carries the arguments of LogDict into trap context.
+type emission struct {
+	log        *klog
+	level      Level
+	facility   uint8
+	text, dict []byte
+}
+
+func runEmission(p unsafe.Pointer) {
+	a := (*emission)(p)
+	a.log.emit(a.level, a.facility, a.text, a.dict)
+	a.log.flush(flushBudget)
+}
+
+func (l *klog) now() int64 {
+	if l.clock == nil {
+		return 0
+	}
+	return l.clock()
+}
+
+// emit appends one record or more; it flushes nothing.
+func (l *klog) emit(level Level, facility uint8, text, dict []byte) {
+	if n := len(text); n > 0 && text[n-1] == '\n' {
+		text = text[:n-1]
+	}
+	now := l.now()
+	cont := false
+	for len(text) > MaxText {
+		l.ring.append(level, facility, cont, now, text[:MaxText], nil)
+		text, cont = text[MaxText:], true
+	}
+	l.ring.append(level, facility, cont, now, text, fitDict(dict))
+}
+
+// Read copies the record with number seq, or the first after it that still
+// exists, to r and reports whether there is one. lost is how many there were
+// in between. Reading on from r.Seq+1 visits every record.
+//
+// On target it may be called from any context, on a host from goroutines.
+func Read(seq uint64, r *Record) (ok bool, lost uint64) {
+	a := reading{log: &std, seq: seq, rec: r}
+	trap.Run(runReading, unsafe.Pointer(&a))
+	return a.ok, a.lost
+}
+
+type reading struct {
+	log  *klog
+	seq  uint64
+	rec  *Record
+	ok   bool
+	lost uint64
+}
+
+func runReading(p unsafe.Pointer) {
+	a := (*reading)(p)
+	a.ok, a.lost = a.log.ring.read(a.seq, a.rec)
+}

@@ -1,0 +1,115 @@
+package console
+
+// A flush outside of a panic offers each console at most flushBudget records,
+// so that a long log does not hold interrupts off for long; the rest follows
+// at the next flush. In a panic nothing else is left to do.
+const (
+	flushBudget = 32
+	panicBudget = RingSize / recordHeader
+)
+
+// Flush offers the records that wait to all consoles, the oldest first. To be
+// called from time to time: after polling the network, from a periodic timer,
+// when a console's device has become ready. Within a console's Write it does
+// nothing. Trap context.
+func Flush() { std.flush(flushBudget) }
+
+// Panic makes the log ready for a panic: the flush that was interrupted, if
+// any, is forgotten, every level is printed, consoles are told that from now
+// on they must poll, and what streams hold is emitted. A flush has no bound
+// but the ring any more. It may be called again, if the panic itself faults: a
+// console in whose code that happens twice is left alone from then on. Trap
+// context.
+func Panic() { std.panic() }
+
+func (l *klog) panic() {
+	c := &l.consoles
+	again := c.panicked
+	c.panicked, c.flushing = true, false
+	if i := c.current; again && i > 0 && i <= MaxConsoles {
+		if r := c.slot[i-1].Load(); r != nil {
+			r.faults++
+		}
+	}
+	c.current = 0
+	l.flushStreams()
+	for i := range c.slot {
+		r := c.slot[i].Load()
+		if r == nil || r.faults > 1 {
+			continue
+		}
+		r.max = Debug
+		if r.onPanic != nil {
+			c.current = i + 1
+			r.onPanic.Panic()
+			c.current = 0
+		}
+	}
+}
+
+// flush goes round the consoles with one record at a time. So a record reaches
+// all of them before the next reaches one, and a record that is emitted during
+// the flush, by a driver that is sending one, is picked up.
+func (l *klog) flush(budget int) {
+	c := &l.consoles
+	if c.flushing {
+		return
+	}
+	c.flushing = true
+	l.expireStreams()
+	if c.panicked {
+		budget = panicBudget
+	}
+	var blocked [MaxConsoles]bool
+	for progress := true; progress && budget > 0; budget-- {
+		progress = false
+		for i := range c.slot {
+			if blocked[i] {
+				continue
+			}
+			r := c.slot[i].Load()
+			if r == nil || r.faults > 1 {
+				continue
+			}
+			took, waits := l.offer(r, i)
+			progress = progress || took
+			blocked[i] = waits
+		}
+	}
+	c.flushing = false
+}
+
+// offer offers a console its next record, if there is one. It reports whether
+// the console took a record, and whether it refused one.
+func (l *klog) offer(r *Registration, i int) (took, waits bool) {
+	c := &l.consoles
+	h, lost, ok := l.ring.skip(&r.next, r.max)
+	r.lost += lost
+	r.pending += lost
+	switch {
+	case r.pending > 0:
+		at := l.now()
+		if ok {
+			at = h.time
+		}
+		c.rec.setLost(r.pending, r.next.seq, at)
+	case ok:
+		l.ring.load(r.next, h, &c.rec)
+	default:
+		return false, false
+	}
+
+	c.current = i + 1
+	done := r.con.Write(&c.rec)
+	c.current = 0
+	if !done {
+		return false, true
+	}
+	if c.rec.Lost > 0 {
+		r.pending -= c.rec.Lost
+		return true, false
+	}
+	r.next.advance(h)
+	r.written++
+	return true, false
+}

@@ -1,0 +1,251 @@
+// Package enet drives the ENET, the Ethernet MAC of NXP's i.MX6UL, i.MX6Q and
+// i.MX7D (and, with other register fields, of more). The files follow a MAC's
+// life: enet.go (make, open, stop), hw.go (the register sequences), phy.go
+// (link), irq.go (top half), rx.go, tx.go, errata.go, stats.go, and seize.go for
+// the end, when a panic takes the MAC away from everybody.
+//
+// # Who may touch what
+//
+//   - Receive ring: whoever holds rxBusy. The NAPI poll takes it on the network
+//     thread; PollRx, in trap context, does without the ring if it is taken.
+//   - Transmit ring: trap context only, and txBusy marks the time in which it
+//     is being changed, for Seize to see.
+//   - EIR: written with exactly the bits that were read, never read-modify-write.
+//     MII is not touched here.
+//   - EIMR: trap context, except that the poll unmasks on the network thread
+//     after it completed.
+//   - Everything else of the MAC: Open, Stop and the restart in poll, in trap
+//     context. Seize asks nobody.
+//
+// Lock order: netdev's, then MAC.mu, then an MDIO bus.
+package enet
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/gasp-go/gasp/board/mmio"
+	"github.com/gasp-go/gasp/board/trap"
+	"github.com/gasp-go/gasp/enet/bd"
+	"github.com/gasp-go/gasp/enet/mii"
+	"github.com/gasp-go/gasp/stack/netdev"
+)
+
+var (
+	// ErrReset is returned when the MAC does not come out of reset: it has no
+	// clock, or is broken.
+	ErrReset = errors.New("enet: the MAC does not come out of reset")
+	// ErrNoPower is returned by Seize when the MAC was never powered up.
+	ErrNoPower = errors.New("enet: the MAC has no power")
+	// ErrSeized is returned by Open and Stop after Seize.
+	ErrSeized = errors.New("enet: the MAC was seized")
+)
+
+// Rings, as indices.
+const (
+	live    = iota // the stack's
+	private        // the panic path's, shared with nobody
+)
+
+// States of a MAC.
+const (
+	stateClosed = iota
+	stateOpening
+	stateOpen
+	stateClosing
+	stateSeized
+)
+
+// MAC is one ENET. It implements netdev.Driver.
+type MAC struct {
+	cfg  Config
+	regs mmio.Block
+	dev  *netdev.Device
+	napi netdev.NAPI
+	log  *slog.Logger
+
+	mu    sync.Mutex // serialises Open and Stop
+	irqOn bool       // Handle was called
+
+	rx  [2]*bd.RX
+	tx  [2]*bd.TX
+	cur atomic.Uint32 // live or private
+
+	state   atomic.Uint32
+	powered atomic.Bool
+	dead    atomic.Bool // a restart failed; tried again in Tick
+	rxBusy  atomic.Bool // the receive ring is being used
+	txBusy  atomic.Bool // the transmit ring is being changed
+	txWork  atomic.Bool // TXF was seen: reclaim in poll
+	restart atomic.Bool // poll is to restart the MAC
+	seizing atomic.Bool // Seize has begun and not ended
+	skip    bool        // in the middle of a frame that is thrown away; with rxBusy
+
+	palr, paur atomic.Uint32 // the station address as programmed
+	promisc    atomic.Bool
+	mode       atomic.Uint32 // link as last seen, packed: see pack; 0: never
+	programmed atomic.Uint32 // link mode as programmed
+
+	bus   *mii.Bus // the MDIO bus of the port
+	own   *mii.Bus // the MAC's own MDIO bus
+	phy   atomic.Pointer[mii.PHY]
+	fault string // why there is no PHY or link, as logged; monitor's
+	stop  chan struct{}
+	done  chan struct{}
+
+	watch   watchdog
+	deliver func(frame []byte)
+	n       [numCounters]atomic.Uint64
+}
+
+// New makes the MAC and its device, closed. It allocates all the memory either
+// will ever need, the panic path's included, and touches no register.
+func New(cfg Config) (*MAC, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	m := &MAC{cfg: cfg, regs: cfg.Regs, log: cfg.Log}
+	for i, size := range [2][2]int{live: {cfg.RxRing, cfg.TxRing}, private: {privateRx, privateTx}} {
+		var err error
+		if m.rx[i], err = bd.NewRX(cfg.DMA, size[0], bufSize); err != nil {
+			return nil, fmt.Errorf("enet: %s: receive ring: %w", cfg.Port.Name, err)
+		}
+		if m.tx[i], err = bd.NewTX(cfg.DMA, size[1], bufSize); err != nil {
+			return nil, fmt.Errorf("enet: %s: transmit ring: %w", cfg.Port.Name, err)
+		}
+	}
+	mac, err := address(cfg)
+	if err != nil {
+		return nil, err
+	}
+	m.setAddress(mac)
+	m.bus, m.own = sharedBus(cfg.MDIO, cfg), sharedBus(cfg.Regs, cfg)
+	m.dev = netdev.New(cfg.Port.Name, mac, mtu, m, cfg.Softnet)
+	m.deliver = m.dev.Receive
+	m.napi.Init(cfg.Softnet, cfg.Port.Name, netdev.Weight, m.poll)
+	return m, nil
+}
+
+// Device returns the network device that the MAC drives.
+func (m *MAC) Device() *netdev.Device { return m.dev }
+
+// PowerUp gives the MAC its clocks and pads and the PHY its reset, once. Open
+// does it too; done early it lets Seize work before the first Open. Goroutine.
+func (m *MAC) PowerUp() error {
+	if m.powered.Load() {
+		return nil
+	}
+	if up := m.cfg.Port.PowerUp; up != nil {
+		if err := up(); err != nil {
+			return fmt.Errorf("enet: %s: power: %w", m.cfg.Port.Name, err)
+		}
+	}
+	m.powered.Store(true)
+	return nil
+}
+
+// Open is part of netdev.Driver. A missing PHY or link does not fail it; the
+// carrier then stays down until there is one. Goroutine.
+func (m *MAC) Open() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.state.Load() == stateOpen:
+		return nil
+	case !m.state.CompareAndSwap(stateClosed, stateOpening):
+		return ErrSeized
+	}
+	if err := m.open(); err != nil {
+		m.state.CompareAndSwap(stateOpening, stateClosed)
+		return err
+	}
+	m.Tick() // the first look at the link
+	if m.cfg.Period > 0 {
+		m.stop, m.done = make(chan struct{}), make(chan struct{})
+		go m.monitor(m.stop, m.done)
+	}
+	return nil
+}
+
+func (m *MAC) open() error {
+	if err := m.PowerUp(); err != nil {
+		return err
+	}
+	// First the reset: a boot loader may have left its rings and the DMA
+	// running.
+	if err := m.section(trapReset); err != nil {
+		return fmt.Errorf("enet: %s: %w", m.cfg.Port.Name, err)
+	}
+	m.findPHY()
+	m.setAddress(m.dev.MAC())
+	if err := m.section(trapStart); err != nil {
+		return fmt.Errorf("enet: %s: %w", m.cfg.Port.Name, err)
+	}
+	m.napi.Enable()
+	if irq := m.cfg.IRQ; irq != nil {
+		if !m.irqOn {
+			irq.Handle(m.cfg.Port.IRQ, m.Interrupt)
+			m.irqOn = true
+		}
+		irq.Enable(m.cfg.Port.IRQ)
+	}
+	return m.section(trapUnmask)
+}
+
+// Stop is part of netdev.Driver. The order is the reverse of Open's: nobody new
+// may come in (state), then those who are in leave (monitor, poll), then the
+// hardware stops. Goroutine.
+func (m *MAC) Stop() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.state.Load() == stateClosed:
+		return nil
+	case !m.state.CompareAndSwap(stateOpen, stateClosing):
+		return ErrSeized
+	}
+	if m.stop != nil {
+		close(m.stop)
+		<-m.done
+		m.stop, m.done = nil, nil
+	}
+	m.regs.Write32(regEIMR, 0)
+	if irq := m.cfg.IRQ; irq != nil {
+		irq.Disable(m.cfg.Port.IRQ)
+	}
+	m.napi.Disable()
+	err := m.section(trapStop)
+	m.mode.Store(0)
+	m.dev.SetCarrier(false)
+	if !m.state.CompareAndSwap(stateClosing, stateClosed) {
+		return ErrSeized
+	}
+	if err != nil {
+		return fmt.Errorf("enet: %s: %w", m.cfg.Port.Name, err)
+	}
+	return nil
+}
+
+// section runs fn in trap context with m and returns the error it left.
+func (m *MAC) section(fn func(unsafe.Pointer)) error {
+	x := section{m: m}
+	trap.Run(fn, unsafe.Pointer(&x))
+	switch {
+	case x.seized:
+		return ErrSeized
+	case x.failed:
+		return ErrReset
+	}
+	return nil
+}
+
+// section carries a MAC into trap context and the outcome back.
+type section struct {
+	m      *MAC
+	failed bool
+	seized bool
+}

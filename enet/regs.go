@@ -1,0 +1,100 @@
+package enet
+
+// Register offsets and bits of the ENET: i.MX 6UltraLite Applications Processor
+// Reference Manual (IMX6ULRM), chapter "10/100-Mbps Ethernet MAC (ENET)",
+// section "Memory map/register definition". The names are the manual's. Bits of
+// i.MX6Q and i.MX7D are from the same chapters of their manuals.
+const (
+	regEIR  = 0x004 // Interrupt Event; write 1 to clear
+	regEIMR = 0x008 // Interrupt Mask; 1 enables
+	regRDAR = 0x010 // Receive Descriptor Active
+	regTDAR = 0x014 // Transmit Descriptor Active
+	regECR  = 0x024 // Ethernet Control
+	regMMFR = 0x040 // MII Management Frame; package mii's
+	regMSCR = 0x044 // MII Speed Control; package mii's
+	regMIBC = 0x064 // MIB Control
+	regRCR  = 0x084 // Receive Control
+	regTCR  = 0x0c4 // Transmit Control
+	regPALR = 0x0e4 // Physical Address Lower
+	regPAUR = 0x0e8 // Physical Address Upper
+	regOPD  = 0x0ec // Opcode/Pause Duration
+	regIAUR = 0x118 // Descriptor Individual Upper Address
+	regIALR = 0x11c // Descriptor Individual Lower Address
+	regGAUR = 0x120 // Descriptor Group Upper Address
+	regGALR = 0x124 // Descriptor Group Lower Address
+	regTFWR = 0x144 // Transmit FIFO Watermark
+	regRDSR = 0x180 // Receive Descriptor Ring Start
+	regTDSR = 0x184 // Transmit Buffer Descriptor Ring Start
+	regMRBR = 0x188 // Maximum Receive Buffer Size
+	regRACC = 0x1c4 // Receive Accelerator Function Configuration
+	regFTRL = 0x1b0 // Frame Truncation Length
+)
+
+// Events, the same bits in EIR and EIMR.
+const (
+	evBABR  = 1 << 30 // babbling receive: a frame longer than MAX_FL
+	evBABT  = 1 << 29 // babbling transmit: a frame longer than MAX_FL
+	evGRA   = 1 << 28 // graceful stop is complete
+	evTXF   = 1 << 27 // a frame was sent
+	evTXB   = 1 << 26 // a transmit descriptor was updated
+	evRXF   = 1 << 25 // a frame was received
+	evRXB   = 1 << 24 // a receive descriptor that is not a frame's last was updated
+	evMII   = 1 << 23 // a management frame is done; package mii's, never acknowledged here
+	evEBERR = 1 << 22 // bus error of the DMA: the MAC has cleared ETHEREN
+	evLC    = 1 << 21 // late collision
+	evRL    = 1 << 20 // collision retry limit
+	evUN    = 1 << 19 // transmit FIFO underrun
+
+	evRx     = evRXF | evRXB
+	evTx     = evTXF | evTXB
+	evErrors = evBABR | evBABT | evEBERR | evLC | evRL | evUN
+
+	// evEnabled is EIMR while interrupts are on. RXB is enabled for the frame
+	// that fills the whole ring and has no end: it raises no RXF, and nothing
+	// else would get reception going again. TXB says nothing TXF does not.
+	evEnabled = evRx | evTXF | evErrors
+
+	// evOurs are the events the driver acknowledges. MII is left to whoever
+	// waits for a management frame on this bus.
+	evOurs = evRx | evTx | evErrors | evGRA
+)
+
+const (
+	active = 1 << 24 // RDAR, TDAR: the engine looks at the ring
+
+	ecrRESET   = 1 << 0
+	ecrETHEREN = 1 << 1
+	ecrSPEED   = 1 << 5 // 1000 Mb/s; i.MX6Q, 7D
+	ecrDBSWP   = 1 << 8 // descriptors are little-endian
+
+	rcrDRT      = 1 << 1 // no reception while transmitting (half duplex)
+	rcrMIIMODE  = 1 << 2 // always 1 on these parts
+	rcrPROM     = 1 << 3 // promiscuous
+	rcrRGMIIEN  = 1 << 6
+	rcrRMIIMODE = 1 << 8
+	rcrRMII10T  = 1 << 9 // RMII at 10 Mb/s
+	rcrMAXFL    = 16     // shift of MAX_FL
+
+	tcrGTS  = 1 << 0 // graceful transmit stop
+	tcrFDEN = 1 << 2 // full duplex
+
+	tfwrSTRFWD = 1 << 8 // store and forward: no underrun on a busy bus
+
+	paurTYPE = 0x8808 // PAUR.TYPE, the type field of pause frames
+
+	opdPAUSE = 0x00010020 // OPD: opcode 1, a pause of 32 slot times
+)
+
+// Counters the MAC keeps by itself (section "MIB block"); QEMU has none and
+// reads 0.
+const (
+	mibRCRCAlign = 0x28c // RMON_R_CRC_ALIGN
+	mibRUndersz  = 0x290 // RMON_R_UNDERSIZE
+	mibROversz   = 0x294 // RMON_R_OVERSIZE
+	mibRFrag     = 0x298 // RMON_R_FRAG
+	mibRJab      = 0x29c // RMON_R_JAB
+	mibRDrop     = 0x2c8 // IEEE_R_DROP: not counted correctly elsewhere
+	mibRMACErr   = 0x2d8 // IEEE_R_MACERR: receive FIFO overflow
+	mibTMACErr   = 0x268 // IEEE_T_MACERR: transmit FIFO underrun
+	mibTCSErr    = 0x26c // IEEE_T_CSERR: carrier sense lost
+)

@@ -1,0 +1,181 @@
+package enet
+
+import (
+	"encoding/binary"
+	"runtime"
+	"unsafe"
+
+	"github.com/gasp-go/gasp/board/trap"
+	"github.com/gasp-go/gasp/enet/bd"
+)
+
+// poll is the NAPI poll. It takes up to budget frames, bad ones included: a
+// frame that is thrown away has cost a descriptor too. With budget 0 (netpoll,
+// trap context) it reclaims transmits only. Network thread.
+func (m *MAC) poll(budget int) (work int) {
+	if budget <= 0 {
+		m.reclaim()
+		return 0
+	}
+	m.count(polls)
+	// On one CPU PollRx is never in progress here.
+	for !m.rxBusy.CompareAndSwap(false, true) {
+		runtime.Gosched()
+	}
+	for m.state.Load() != stateSeized {
+		// Events first, then the ring: see Interrupt.
+		m.ack()
+		if m.restart.Load() {
+			trap.Run(trapRestart, unsafe.Pointer(m))
+		}
+		if m.txWork.Swap(false) {
+			trap.Run(trapReclaim, unsafe.Pointer(m))
+		}
+		work += m.drain(live, budget-work, m.deliver)
+		// Frames that came meanwhile are taken now rather than with another
+		// interrupt. Each round takes at least one, so the budget bounds this.
+		if work >= budget || !m.rx[live].Pending() {
+			break
+		}
+	}
+	if work < budget && m.napi.CompleteDone(work) {
+		m.unmask()
+	}
+	m.rxBusy.Store(false)
+	return work
+}
+
+// PollRx is part of netdev.Driver. While the poll on the network thread is
+// using the ring it takes nothing. Trap context.
+func (m *MAC) PollRx(budget int, fn func(frame []byte)) int {
+	if st := m.state.Load(); st != stateOpen && st != stateSeized {
+		return 0
+	}
+	if !m.rxBusy.CompareAndSwap(false, true) {
+		m.count(pollRxBusy)
+		return 0
+	}
+	n := m.drain(int(m.cur.Load())&1, budget, fn)
+	m.rxBusy.Store(false)
+	return n
+}
+
+// drain takes up to budget descriptors from a ring and gives their frames to
+// fn. Holding rxBusy.
+func (m *MAC) drain(ring, budget int, fn func(frame []byte)) (n int) {
+	r := m.rx[ring]
+	for n < budget && r.Receive(func(status uint16, length int, data []byte) {
+		m.frame(status, length, data, fn)
+	}) {
+		n++
+	}
+	if n > 0 {
+		// After the descriptors: the MAC stopped if it found none empty.
+		m.regs.Write32(regRDAR, active)
+	}
+	return n
+}
+
+// frame judges one descriptor's worth of data and passes a good frame to fn.
+// Everything it drops has a counter. status and length are the device's word,
+// length may be anything.
+func (m *MAC) frame(status uint16, length int, data []byte, fn func(frame []byte)) {
+	c := m.dev.Counters()
+	if status&bd.Last == 0 {
+		// A buffer holds the longest frame there is, so a frame that goes on
+		// in the next one is none of ours.
+		if !m.skip {
+			m.skip = true
+			m.count(rxMultiBD)
+			c.RxErrors.Add(1)
+			c.RxLengthErrors.Add(1)
+		}
+		return
+	}
+	if m.skip {
+		m.skip = false // the end of a frame that was counted at its beginning
+		return
+	}
+	bad := rxGood
+	switch {
+	case status&bd.Overrun != 0: // the other flags mean nothing then
+		bad = rxOverrun
+		c.RxFIFOErrors.Add(1)
+	case status&bd.Truncated != 0:
+		bad = rxTruncated
+		c.RxLengthErrors.Add(1)
+	case status&bd.TooLong != 0, length > maxOnWire:
+		bad = rxOversize
+		c.RxLengthErrors.Add(1)
+	case status&bd.NonOctet != 0:
+		bad = rxNonOctet
+		c.RxFrameErrors.Add(1)
+	case status&bd.BadCRC != 0:
+		bad = rxCRC
+		c.RxCRCErrors.Add(1)
+	case length < runt, length > len(data):
+		bad = rxRunt
+		c.RxLengthErrors.Add(1)
+	case length > maxFrame+fcs && binary.BigEndian.Uint16(data[12:]) != vlanType:
+		bad = rxOversize // room for a tag, but no tag
+		c.RxLengthErrors.Add(1)
+	}
+	if bad != rxGood {
+		m.count(bad)
+		c.RxErrors.Add(1)
+		return
+	}
+	n := length - fcs
+	frame := data[:n:n]
+	if !m.forUs(frame) {
+		m.count(rxOtherHost)
+		return
+	}
+	if n < minFrame {
+		// On a wire that is a collision's debris and the MAC has thrown it
+		// away. What still gets here was sent whole, by an emulator or a
+		// bridge that does not pad.
+		m.count(rxShort)
+	}
+	m.count(rxGood)
+	fn(frame)
+}
+
+// forUs is the address filter: our address, broadcast, any group. The MAC does
+// it too, but not every emulated one.
+func (m *MAC) forUs(frame []byte) bool {
+	return frame[0]&1 != 0 ||
+		binary.BigEndian.Uint32(frame) == m.palr.Load() &&
+			uint32(binary.BigEndian.Uint16(frame[4:])) == m.paur.Load()>>16 ||
+		m.promisc.Load()
+}
+
+// SetPromiscuous decides whether frames for other stations are received. An
+// open MAC is restarted for it. Goroutine.
+func (m *MAC) SetPromiscuous(on bool) {
+	if m.promisc.Swap(on) == on {
+		return
+	}
+	m.requestRestart()
+}
+
+// requestRestart has the poll restart an open MAC: it is the one place where
+// the receive ring is known to be in nobody's hands.
+func (m *MAC) requestRestart() {
+	if m.state.Load() == stateOpen {
+		m.restart.Store(true)
+		trap.Run(trapSchedule, unsafe.Pointer(m))
+	}
+}
+
+// trapRestart restarts the MAC from within poll. If it does not come out of
+// reset it is dead until Tick tries again.
+func trapRestart(p unsafe.Pointer) {
+	m := (*MAC)(p)
+	if m.state.Load() != stateOpen {
+		m.restart.Store(false)
+		return
+	}
+	m.count(macRestarts)
+	m.startLive()
+}

@@ -1,0 +1,155 @@
+package enet
+
+import (
+	"unsafe"
+
+	"github.com/gasp-go/gasp/stack/netdev"
+)
+
+// StartXmit is part of netdev.Driver. The frame is gathered into the
+// descriptor's own buffer, so the parts are the caller's again at once. Trap
+// context.
+func (m *MAC) StartXmit(parts [][]byte) netdev.TxStatus {
+	st := m.state.Load()
+	if st != stateOpen && st != stateSeized || m.dead.Load() {
+		return m.drop(txNotOpen)
+	}
+	n := 0
+	for _, p := range parts {
+		if n += len(p); n > maxFrame+vlanTag {
+			return m.drop(txTooLong)
+		}
+	}
+	if n > maxFrame && (byteAt(parts, 12) != vlanType>>8 || byteAt(parts, 13) != vlanType&0xff) {
+		return m.drop(txTooLong)
+	}
+	if n < header {
+		return m.drop(txTooShort)
+	}
+	if m.txBusy.Load() {
+		// Only if a fault in here led back in here.
+		return netdev.TxBusy
+	}
+	m.txBusy.Store(true)
+	t := m.tx[m.cur.Load()&1]
+	if t.Done() {
+		m.reclaimed(t.Reclaim())
+	}
+	// Short frames are padded with zeros: the buffer still holds some earlier
+	// frame, which is nobody's business.
+	queued := t.Send(max(n, minFrame), func(buf []byte) {
+		at := 0
+		for _, p := range parts {
+			at += copy(buf[at:], p)
+		}
+		clear(buf[at:])
+	})
+	if queued {
+		m.doorbell()
+		m.count(txQueued)
+	} else {
+		m.count(txRingFull)
+	}
+	m.txBusy.Store(false)
+	if !queued {
+		return netdev.TxBusy
+	}
+	return netdev.TxOK
+}
+
+// byteAt returns byte i of the gathered frame, 0 if it has none.
+func byteAt(parts [][]byte, i int) byte {
+	for _, p := range parts {
+		if i < len(p) {
+			return p[i]
+		}
+		i -= len(p)
+	}
+	return 0
+}
+
+// drop counts a frame that will never be sent.
+func (m *MAC) drop(why counter) netdev.TxStatus {
+	m.count(why)
+	m.dev.Counters().TxDropped.Add(1)
+	return netdev.TxDropped
+}
+
+// reclaim takes back what was sent and rings the doorbell again if that was
+// lost. It returns how many frames still wait. Trap context.
+func (m *MAC) reclaim() (queued int) {
+	if m.txBusy.Load() || m.dead.Load() {
+		return 0
+	}
+	t := m.tx[m.cur.Load()&1]
+	m.reclaimed(t.Reclaim())
+	queued = t.Queued()
+	if queued > 0 {
+		m.kick()
+	}
+	return queued
+}
+
+func (m *MAC) reclaimed(n int) {
+	if n > 0 {
+		m.n[txDone].Add(uint64(n))
+	}
+}
+
+func trapReclaim(p unsafe.Pointer) {
+	m := (*MAC)(p)
+	if st := m.state.Load(); st == stateOpen || st == stateClosing {
+		m.reclaim()
+	}
+}
+
+// TxIdle is part of netdev.Driver. Trap context.
+func (m *MAC) TxIdle() bool {
+	if st := m.state.Load(); st != stateOpen && st != stateSeized {
+		return true
+	}
+	return m.reclaim() == 0
+}
+
+// watchdogTime is how long, in ns, a frame may wait in the ring without any
+// leaving before the MAC is restarted (Linux: watchdog_timeo, 2 s).
+const watchdogTime = 2_000_000_000
+
+// watchdog is what the transmit watchdog remembers from one look to the next.
+type watchdog struct {
+	done  uint64 // frames sent so far
+	since int64  // when that number was first seen, or the ring last idle
+}
+
+// trapWatchdog looks whether frames leave the ring and, if they do not, has the
+// MAC restarted. It also wakes up a receiver that stopped for no reason, whose
+// doorbell was lost.
+func trapWatchdog(p unsafe.Pointer) {
+	m := (*MAC)(p)
+	if m.state.Load() != stateOpen {
+		return
+	}
+	if m.dead.Load() {
+		m.restart.Store(true)
+	} else {
+		queued := m.reclaim()
+		now, done := m.cfg.Now(), m.n[txDone].Load()
+		switch {
+		case queued == 0 || done != m.watch.done || m.watch.since == 0:
+			m.watch = watchdog{done: done, since: now}
+		case now-m.watch.since >= watchdogTime:
+			m.count(txTimeouts)
+			m.dev.Counters().TxErrors.Add(1)
+			m.watch = watchdog{}
+			m.restart.Store(true)
+		}
+		if m.regs.Read32(regRDAR) == 0 {
+			// Full ring or lost doorbell: the poll finds the former, this the
+			// latter.
+			m.regs.Write32(regRDAR, active)
+		}
+	}
+	if m.restart.Load() || m.regs.Read32(regEIR)&evRx != 0 {
+		m.schedule()
+	}
+}

@@ -1,0 +1,191 @@
+package systest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gasp-go/gasp/internal/gobuild"
+	"github.com/gasp-go/gasp/internal/qemu"
+)
+
+// patience bounds every single wait. It is far longer than anything takes, on
+// a busy machine too.
+const patience = 60 * time.Second
+
+// slots bounds how many guests run at the same time.
+var slots = make(chan struct{}, 2)
+
+// built is what is made once for all tests.
+var built struct {
+	once  sync.Once
+	dir   string
+	board qemu.Board // its QEMU is the path of a program
+	image string
+	err   error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if built.dir != "" {
+		os.RemoveAll(built.dir)
+	}
+	os.Exit(code)
+}
+
+// prepare skips the test if it cannot run here, and otherwise makes sure that
+// the firmware is built.
+func prepare(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("system tests do not run with -short")
+	}
+	built.once.Do(build)
+	if errors.Is(built.err, errNoQEMU) && os.Getenv("GASP_REQUIRE_QEMU") != "1" {
+		t.Skip(built.err)
+	}
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+}
+
+var errNoQEMU = errors.New("no emulator")
+
+func build() {
+	b, err := qemu.LookupBoard(qemu.DefaultBoard)
+	if err != nil {
+		built.err = err
+		return
+	}
+	built.board = *b
+	if built.board.QEMU, err = qemu.Find(b); err != nil {
+		built.err = fmt.Errorf("%w: %w", errNoQEMU, err)
+		return
+	}
+	// A test may put a program of its own in front of QEMU (see namespace).
+	os.Unsetenv(qemu.EnvQEMU)
+	if built.dir, built.err = os.MkdirTemp("", "gasp-systest-"); built.err != nil {
+		return
+	}
+	built.image = filepath.Join(built.dir, "firmware.elf")
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	f := gobuild.Firmware{Board: b, Dir: "../..", Package: "./cmd/firmware", Output: built.image}
+	built.err = f.Build(ctx)
+}
+
+// guest is a running firmware.
+type guest struct {
+	t       *testing.T
+	machine *qemu.Machine
+	serial  *qemu.Log
+}
+
+// boot starts the firmware as o says, whose Kernel and Serial, and Board if it
+// is nil, are filled in. The guest ends with the test; if that failed, the
+// serial console's last lines are shown.
+func boot(t *testing.T, o qemu.Options) *guest {
+	t.Helper()
+	prepare(t)
+	slots <- struct{}{}
+	t.Cleanup(func() { <-slots })
+	g := &guest{t: t, serial: &qemu.Log{}}
+	if o.Board == nil {
+		o.Board = &built.board
+	}
+	o.Kernel, o.Serial = built.image, g.serial
+	m, err := qemu.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.machine = m
+	t.Cleanup(func() {
+		m.Close()
+		if t.Failed() {
+			t.Logf("serial console, %d lines, the last:\n%s", g.serial.Len(), strings.Join(g.serial.Tail(80), "\n"))
+		}
+	})
+	return g
+}
+
+// bounded returns a context that ends when patience does.
+func bounded(t *testing.T) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(t.Context(), patience, errors.New("patience is at its end"))
+}
+
+// line waits for a line of the serial console that contains text.
+func (g *guest) line(text string) string {
+	g.t.Helper()
+	return g.lineFrom(0, text)
+}
+
+// lineFrom does the same from the from-th line on.
+func (g *guest) lineFrom(from int, text string) string {
+	g.t.Helper()
+	ctx, cancel := bounded(g.t)
+	defer cancel()
+	l, err := g.serial.WaitFor(ctx, from, func(l string) bool { return strings.Contains(l, text) })
+	if err != nil {
+		g.t.Fatalf("serial console: waiting for %q: %v", text, err)
+	}
+	return l
+}
+
+// said tells whether the serial console has a line that contains text by now.
+func (g *guest) said(text string) bool {
+	for _, l := range g.serial.Lines() {
+		if strings.Contains(l, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// unharmed fails the test if the firmware complains of itself.
+func (g *guest) unharmed() {
+	g.t.Helper()
+	for _, l := range g.serial.Lines() {
+		for _, bad := range []string{"panic", "goroutine ", "fatal error", "BUG", "SIG"} {
+			if strings.Contains(l, bad) && !strings.Contains(l, "command line") {
+				g.t.Errorf("serial console: %s", l)
+			}
+		}
+	}
+}
+
+// untimed returns the lines without the time in front.
+func untimed(lines []string) []string {
+	out := make([]string, len(lines))
+	for i, l := range lines {
+		if j := strings.Index(l, "] "); strings.HasPrefix(l, "[") && j > 0 && strings.Trim(l[1:j], " .0123456789") == "" {
+			l = l[j+2:]
+		}
+		out[i] = l
+	}
+	return out
+}
+
+// retry calls try until it succeeds, and fails the test with its last error
+// when patience ends.
+func retry(t *testing.T, what string, try func() error) {
+	t.Helper()
+	ctx, cancel := bounded(t)
+	defer cancel()
+	for {
+		err := try()
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s: %v", what, err)
+		case <-time.After(100 * time.Millisecond): // between attempts
+		}
+	}
+}

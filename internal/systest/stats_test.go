@@ -1,0 +1,58 @@
+package systest
+
+// stats is the part of /stats.json that is looked at.
+type stats struct {
+	Uptime int64                              `json:"uptime_ns"`
+	Memory struct{ Total, Used, Free uint64 } `json:"memory"`
+	CPU    struct {
+		Idle    int64
+		Threads int
+	} `json:"cpu"`
+	Spurious   uint32                  `json:"spurious_interrupts"`
+	Interfaces []ifStats               `json:"interfaces"`
+	Serial     consoleStats            `json:"serial_console"`
+	Netconsole map[string]consoleStats `json:"netconsole"`
+}
+
+type consoleStats struct{ Written, Lost, Pending uint64 }
+
+// counters are named as in Linux.
+type counters map[string]uint64
+
+type ifStats struct {
+	Name      string `json:"name"`
+	MAC       string `json:"mac"`
+	Carrier   bool   `json:"carrier"`
+	Addresses struct {
+		IPv4 string   `json:"ipv4"`
+		IPv6 []string `json:"ipv6"`
+	} `json:"addresses"`
+	Interrupts uint32 `json:"interrupts"`
+	Stack      struct {
+		Device  counters `json:"device"`
+		Softnet struct {
+			Processed uint64 `json:"processed"`
+			Bugs      uint64 `json:"bugs"`
+		} `json:"softnet"`
+		Link counters `json:"link"`
+		IP   counters `json:"ip"`
+		ARP  counters `json:"arp"`
+		ICMP counters `json:"icmp"`
+		UDP  counters `json:"udp"`
+		TCP  counters `json:"tcp"`
+	} `json:"stack"`
+	Driver []struct {
+		Name  string `json:"name"`
+		Value uint64 `json:"value"`
+	} `json:"driver"`
+}
+
+// driver returns one of the driver's counters.
+func (s *ifStats) driver(name string) uint64 {
+	for _, d := range s.Driver {
+		if d.Name == name {
+			return d.Value
+		}
+	}
+	return 0
+}

@@ -1,0 +1,153 @@
+//go:build arm
+
+package gasp
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+
+	"github.com/gasp-go/gasp/board"
+	"github.com/gasp-go/gasp/board/bootarg"
+	"github.com/gasp-go/gasp/board/dma"
+	"github.com/gasp-go/gasp/board/kernel"
+	"github.com/gasp-go/gasp/board/mmio"
+	"github.com/gasp-go/gasp/console"
+	"github.com/gasp-go/gasp/enet"
+	panics "github.com/gasp-go/gasp/panic"
+	"github.com/gasp-go/gasp/stack"
+	"github.com/gasp-go/gasp/stack/netdev"
+	"github.com/gasp-go/gasp/stack/netpoll"
+)
+
+// Interface is one Ethernet port with all that was built on it.
+type Interface struct {
+	Port   board.Ethernet
+	MAC    *enet.MAC
+	Device *netdev.Device
+	Stack  *stack.Stack
+	Poll   *netpoll.Endpoint // the way out below the stack
+
+	targets []*target // netconsole's on this interface
+}
+
+// startNetwork brings up the board's first port, and others that an ip=
+// argument names. Without an argument the address comes by DHCP.
+func (s *System) startNetwork() {
+	mem, phys := kernel.DMA()
+	s.dma = dma.NewRegion(mem, phys)
+	s.Softnet = netdev.NewSoftnet(s.softirq.Signal)
+	s.Softnet.SetClock(kernel.Nanotime)
+	go s.networkThread()
+	for i, port := range s.Board.Ethernet {
+		cfg, ok := s.Args.IPFor(port.Name)
+		if i > 0 && (!ok || cfg.Device == "") {
+			continue
+		}
+		if !ok {
+			cfg.Auto = bootarg.AutoDHCP
+		}
+		n, err := s.addInterface(port)
+		if err != nil {
+			slog.Error("network interface", "dev", port.Name, "err", err)
+			continue
+		}
+		s.Interfaces = append(s.Interfaces, n)
+		panics.AddPoller(n.Poll)
+		panics.AddReport(n.networkReport())
+		if err := n.MAC.PowerUp(); err != nil {
+			slog.Error("network interface", "dev", port.Name, "err", err)
+		}
+		s.addTargets(n)
+		if err := n.Device.Open(); err != nil {
+			slog.Error("network interface", "dev", port.Name, "err", err)
+		}
+		n.configure(cfg)
+	}
+	s.reportTargets()
+}
+
+// addInterface builds driver, device and stack of a port.
+func (s *System) addInterface(port board.Ethernet) (*Interface, error) {
+	m, err := enet.New(enet.Config{
+		Port:    port,
+		Regs:    mmio.At(port.Base),
+		MDIO:    mmio.At(port.MDIO),
+		DMA:     s.dma,
+		Softnet: s.Softnet,
+		IRQ:     irqs{},
+		Now:     kernel.Nanotime,
+	})
+	if err != nil {
+		return nil, err
+	}
+	n := &Interface{Port: port, MAC: m, Device: m.Device()}
+	n.Poll = netpoll.New(n.Device, kernel.Nanotime)
+	n.Stack, err = stack.New(stack.Config{
+		Device: n.Device,
+		Log:    func(level int, msg string) { console.Log(console.Level(level), []byte(msg)) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	n.Device.SetFilter(n.Poll.Filter)
+	n.Stack.OnAddress(n.addressChanged)
+	return n, nil
+}
+
+// configure applies an ip= argument.
+func (n *Interface) configure(a bootarg.IP) {
+	c := stack.IPConfig{Hostname: a.Hostname}
+	for _, d := range a.DNS {
+		if d.IsValid() {
+			c.DNS = append(c.DNS, d)
+		}
+	}
+	switch {
+	case a.Client.IsValid():
+		c.Client = a.Client.Addr()
+		c.Netmask = netmask(a.Client.Bits())
+		c.Gateway = a.Gateway
+	case a.Auto != bootarg.AutoNone:
+		c.DHCP = true
+	}
+	if err := n.Stack.Configure(context.Background(), c); err != nil {
+		slog.Error("network configuration", "dev", n.Port.Name, "err", err)
+	}
+}
+
+// netmask is the IPv4 netmask of a prefix length.
+func netmask(bits int) netip.Addr {
+	m := ^uint32(0) << (32 - bits)
+	if bits == 0 {
+		m = 0
+	}
+	return netip.AddrFrom4([4]byte{byte(m >> 24), byte(m >> 16), byte(m >> 8), byte(m)})
+}
+
+// addressChanged tells the way out below the stack what the interface's
+// addresses are, and which way its targets are reached.
+func (n *Interface) addressChanged(a stack.AddrInfo) {
+	local := []netip.Addr{a.IPv4.Addr()}
+	for _, p := range a.IPv6 {
+		local = append(local, p.Addr())
+	}
+	n.Poll.SetLocal(local...)
+	for _, t := range n.targets {
+		gw := netip.Addr{}
+		if a.IPv4.IsValid() && !a.IPv4.Contains(t.Config().RemoteIP) {
+			gw = a.Gateway
+		}
+		if gw != t.gateway {
+			t.gateway = gw
+			t.SetGateway(gw)
+		}
+	}
+}
+
+// irqs is the interrupt controller as the driver sees it.
+type irqs struct{}
+
+func (irqs) Handle(irq int, top func()) { kernel.HandleIRQ(irq, top) }
+func (irqs) Enable(irq int)             { kernel.EnableIRQ(irq) }
+func (irqs) Disable(irq int)            { kernel.DisableIRQ(irq) }

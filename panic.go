@@ -1,0 +1,123 @@
+//go:build arm
+
+package gasp
+
+import (
+	"unsafe"
+
+	"github.com/gasp-go/gasp/board/kernel"
+	"github.com/gasp-go/gasp/board/trap"
+	panics "github.com/gasp-go/gasp/panic"
+)
+
+// armPanic connects the kernel's deaths to the panic path.
+func (s *System) armPanic() {
+	panics.Setup(panics.Hooks{
+		Now:       kernel.Nanotime,
+		Restart:   kernel.Restart,
+		Symbolize: kernel.Symbol,
+		Stack:     func(sp uint32, i int) (uint32, bool) { return kernel.Peek(sp + 4*uint32(i)) },
+		Timeout:   s.Args.Panic,
+		Version:   kernel.Version,
+		Build:     kernel.BuildID(),
+		Board:     s.Board.Name,
+	})
+	panics.AddReport(panics.Report{Name: "system", Line: s.systemLine})
+	kernel.PanicHook = enterPanic
+}
+
+// lastCause is what enterPanic hands on; a variable, as its address is passed.
+var lastCause panics.Cause
+
+// enterPanic is where the kernel goes to die. Trap context.
+func enterPanic(c *kernel.Cause) {
+	p := &lastCause
+	*p = panics.Cause{
+		Trap:    panics.Trap(c.Trap),
+		Code:    c.Code,
+		Addr:    c.Addr,
+		Status:  c.Status,
+		Thread:  c.Thread,
+		HasRegs: c.HasRegs,
+		Regs:    c.Regs,
+	}
+	switch c.Kind {
+	case kernel.CauseExit:
+		p.Kind = panics.Exit
+	case kernel.CauseSignal:
+		p.Kind = panics.Signal
+	case kernel.CauseFault:
+		p.Kind = panics.Fault
+	default:
+		p.Kind = panics.KernelFault
+	}
+	panics.Enter(p)
+}
+
+// systemLine writes the kernel's own part of the report. Trap context.
+func (s *System) systemLine(i int, t *panics.Text) bool {
+	switch i {
+	case 0:
+		m := kernel.MemoryStat()
+		t.Str("Memory: ").Dec(m.Total >> 10).Str(" KiB, used ").Dec(m.Used >> 10).
+			Str(", peak ").Dec(m.PeakUsed >> 10).Str(", free ").Dec(m.Free >> 10)
+	case 1:
+		c := kernel.CPUStat()
+		t.Str("CPU: idle ").Dec(uint64(c.Idle) / 1_000_000).Str(" ms, switches ").Dec(c.Switches).
+			Str(", threads ").Dec(uint64(c.Threads))
+	default:
+		return false
+	}
+	return true
+}
+
+// networkReport makes the interface's part of the report.
+func (n *Interface) networkReport() panics.Report {
+	return panics.Report{Name: n.Port.Name, Line: n.networkLine}
+}
+
+// networkLine writes the interface's counters and registers. Trap context.
+func (n *Interface) networkLine(i int, t *panics.Text) bool {
+	c := n.Device.Counters()
+	switch i {
+	case 0:
+		t.Str(n.Port.Name).Str(": rx ").Dec(c.RxPackets.Load()).Str(" dropped ").Dec(c.RxDropped.Load()).
+			Str(" errors ").Dec(c.RxErrors.Load()).Str(", tx ").Dec(c.TxPackets.Load()).
+			Str(" dropped ").Dec(c.TxDropped.Load()).Str(" errors ").Dec(c.TxErrors.Load()).
+			Str(" busy ").Dec(c.TxBusy.Load())
+	case 1:
+		t.Str(n.Port.Name).Str(": interrupts ").Dec(uint64(kernel.IRQCount(n.Port.IRQ)))
+	default:
+		return false
+	}
+	return true
+}
+
+// FaultInTopHalf makes the next interrupt of the interfaces' MACs fault in
+// its top half, and causes one by sending. For demonstrations and tests.
+func FaultInTopHalf() {
+	for _, n := range system.Interfaces {
+		kernel.HandleIRQ(n.Port.IRQ, func() { touchNull(nil) })
+		if c, err := n.Stack.DialUDP("udp", "255.255.255.255:9"); err == nil {
+			c.Write([]byte{0})
+		}
+	}
+}
+
+// FaultInPanic makes the panic path fault in the middle of the report, and then
+// panics. For demonstrations and tests.
+func FaultInPanic() {
+	panics.AddReport(panics.Report{Name: "faulty", Line: func(int, *panics.Text) bool {
+		touchNull(nil)
+		return false
+	}})
+	panic("asked to fault in the panic path")
+}
+
+type unmapped struct{ a, b int }
+
+//go:noinline
+func touchNull(p *unmapped) { p.b = 1 }
+
+// FaultInTrap faults in trap context. For demonstrations and tests.
+func FaultInTrap() { trap.Run(func(unsafe.Pointer) { touchNull(nil) }, nil) }

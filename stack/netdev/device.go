@@ -1,0 +1,235 @@
+package netdev
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/gasp-go/gasp/board/trap"
+)
+
+// ErrUp is returned by operations that need the device closed.
+var ErrUp = errors.New("netdev: device is up")
+
+// Device is one network device (Linux: net_device): a driver below, a receive
+// function above, and the counters between them. Its life is New, SetReceive
+// and OnCarrier, Open, Stop, Open again if wanted.
+type Device struct {
+	name string
+	mtu  int
+	drv  Driver
+	soft *Softnet
+	mac  atomic.Uint64 // in the low 48 bits, first octet highest: trap context reads it
+
+	receive func(frame []byte)
+	filter  func(frame []byte) bool // may be nil
+
+	admin sync.Mutex // serialises Open, Stop and SetMAC
+	up    atomic.Bool
+
+	link      sync.Mutex // serialises carrier events, so that they arrive in order
+	carrier   atomic.Bool
+	onCarrier []func(up bool)
+
+	counters Counters
+}
+
+// New returns a closed device. mtu is the largest payload of a frame in bytes,
+// headers of the link layer not included. soft is the softnet that polls the
+// driver's NAPI instances.
+func New(name string, mac [6]byte, mtu int, drv Driver, soft *Softnet) *Device {
+	d := &Device{name: name, mtu: mtu, drv: drv, soft: soft}
+	d.mac.Store(packMAC(mac))
+	return d
+}
+
+// Name returns the interface name, "eth0".
+func (d *Device) Name() string { return d.name }
+
+// MTU returns the largest payload of a frame in bytes.
+func (d *Device) MTU() int { return d.mtu }
+
+// Driver returns what drives the device.
+func (d *Device) Driver() Driver { return d.drv }
+
+// Softnet returns the softnet that polls the device.
+func (d *Device) Softnet() *Softnet { return d.soft }
+
+// MAC returns the station address. Any context.
+func (d *Device) MAC() [6]byte {
+	v := d.mac.Load()
+	return [6]byte{byte(v >> 40), byte(v >> 32), byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}
+}
+
+func packMAC(m [6]byte) uint64 {
+	return uint64(m[0])<<40 | uint64(m[1])<<32 | uint64(m[2])<<24 |
+		uint64(m[3])<<16 | uint64(m[4])<<8 | uint64(m[5])
+}
+
+// SetMAC sets the station address. The driver reads it in Open, so the device
+// must be closed; otherwise it returns ErrUp.
+func (d *Device) SetMAC(mac [6]byte) error {
+	d.admin.Lock()
+	defer d.admin.Unlock()
+	if d.up.Load() {
+		return ErrUp
+	}
+	d.mac.Store(packMAC(mac))
+	return nil
+}
+
+// SetReceive sets where received frames go: the protocol stack. fn is called
+// from the NAPI poll on the network thread; the frame, Ethernet header first
+// and FCS removed, is its to read until it returns. To be set before Open.
+func (d *Device) SetReceive(fn func(frame []byte)) { d.receive = fn }
+
+// SetFilter sets a function that sees every received frame ahead of the
+// receive function and reports whether it has consumed it (Linux: rx_handler).
+// To be set before Open.
+func (d *Device) SetFilter(fn func(frame []byte) bool) { d.filter = fn }
+
+// OnCarrier registers fn to be told of every change of the carrier, in order,
+// on the goroutine that reports it. fn must not open, stop or re-register.
+func (d *Device) OnCarrier(fn func(up bool)) {
+	d.link.Lock()
+	defer d.link.Unlock()
+	d.onCarrier = append(d.onCarrier, fn)
+}
+
+// Open brings the device up (IFF_UP). Opening an open device does nothing.
+func (d *Device) Open() error {
+	d.admin.Lock()
+	defer d.admin.Unlock()
+	if d.up.Load() {
+		return nil
+	}
+	// Up before the driver is open: it may report the carrier from within
+	// Open, and what is sent upon that must find the device up.
+	d.up.Store(true)
+	if err := d.drv.Open(); err != nil {
+		d.up.Store(false)
+		d.SetCarrier(false)
+		return err
+	}
+	return nil
+}
+
+// Stop takes the device down. When it returns no frame is received any more
+// and the carrier is off. Stopping a closed device does nothing.
+func (d *Device) Stop() error {
+	d.admin.Lock()
+	defer d.admin.Unlock()
+	if !d.up.Load() {
+		return nil
+	}
+	d.up.Store(false)
+	err := d.drv.Stop()
+	d.SetCarrier(false)
+	return err
+}
+
+// Up reports whether the device is open. Any context.
+func (d *Device) Up() bool { return d.up.Load() }
+
+// SetCarrier tells the device whether its link is up. Drivers call it from the
+// goroutine that watches the PHY, or from Open. A new device has no carrier.
+func (d *Device) SetCarrier(up bool) {
+	d.link.Lock()
+	defer d.link.Unlock()
+	if d.carrier.Load() == up {
+		return
+	}
+	d.carrier.Store(up)
+	d.counters.CarrierChanges.Add(1)
+	for _, fn := range d.onCarrier {
+		fn(up)
+	}
+}
+
+// Carrier reports whether the link is up. Any context.
+func (d *Device) Carrier() bool { return d.carrier.Load() }
+
+// Receive takes one good frame from the driver's poll to the stack (Linux:
+// netif_receive_skb). The frame stays the driver's. Network thread.
+func (d *Device) Receive(frame []byte) {
+	if d.receive == nil {
+		d.counters.RxDropped.Add(1)
+		return
+	}
+	d.counters.RxPackets.Add(1)
+	d.counters.RxBytes.Add(uint64(len(frame)))
+	if len(frame) >= 6 && frame[0]&1 != 0 && !isBroadcast(frame) {
+		d.counters.Multicast.Add(1)
+	}
+	if d.filter != nil && d.filter(frame) {
+		return
+	}
+	d.receive(frame)
+}
+
+func isBroadcast(frame []byte) bool {
+	return frame[0]&frame[1]&frame[2]&frame[3]&frame[4]&frame[5] == 0xff
+}
+
+// Xmit sends one frame (Ethernet header first, without FCS), gathered from
+// parts in order. The parts are the caller's again when it returns. A closed
+// device, or one without carrier, drops. It may be called from any goroutine
+// and does not allocate.
+func (d *Device) Xmit(parts [][]byte) TxStatus {
+	if !d.up.Load() || !d.carrier.Load() {
+		d.counters.TxDropped.Add(1)
+		return TxDropped
+	}
+	x := xmitSection{dev: d, parts: parts}
+	trap.Run(xmit, noescape(unsafe.Pointer(&x)))
+	return x.status
+}
+
+// xmitSection carries Xmit's arguments and result in and out of trap context.
+type xmitSection struct {
+	dev    *Device
+	parts  [][]byte
+	status TxStatus
+}
+
+func xmit(p unsafe.Pointer) {
+	x := (*xmitSection)(p)
+	x.status = x.dev.XmitTrap(x.parts)
+}
+
+// XmitTrap is Xmit for callers that are in trap context already (netpoll). It
+// asks neither whether the device is up nor for a carrier: in a panic the
+// driver alone knows. parts does not escape. Trap context.
+func (d *Device) XmitTrap(parts [][]byte) TxStatus {
+	// A driver copies before StartXmit returns, so parts may live on the
+	// caller's stack; escape analysis cannot see that through an interface.
+	st := d.drv.StartXmit(*(*[][]byte)(noescape(unsafe.Pointer(&parts))))
+	switch st {
+	case TxOK:
+		n := 0
+		for _, p := range parts {
+			n += len(p)
+		}
+		d.counters.TxPackets.Add(1)
+		d.counters.TxBytes.Add(uint64(n))
+	case TxBusy:
+		d.counters.TxBusy.Add(1)
+	}
+	return st
+}
+
+// Counters returns the live counters for the driver to increment.
+func (d *Device) Counters() *Counters { return &d.counters }
+
+// Stats returns a snapshot of the counters. Any context.
+func (d *Device) Stats() Stats { return d.counters.Snapshot() }
+
+// noescape hides p from escape analysis. It is for arguments that nobody keeps
+// beyond the call they are passed to.
+//
+//go:nosplit
+func noescape(p unsafe.Pointer) unsafe.Pointer {
+	x := uintptr(p)
+	return *(*unsafe.Pointer)(unsafe.Pointer(&x))
+}

@@ -1,0 +1,194 @@
+package netdev
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/gasp-go/gasp/board/trap"
+)
+
+// Linux's defaults for net_rx_action.
+const (
+	Budget    = 300       // frames a Softnet.Poll may take before it yields (net.core.netdev_budget)
+	Weight    = 64        // frames one NAPI may take at a time (NAPI_POLL_WEIGHT)
+	TimeLimit = 2_000_000 // ns a Softnet.Poll may take: two ticks of 1 ms (net.core.netdev_budget_usecs)
+)
+
+// maxNAPI is how many NAPI instances one softnet can poll. A power of two.
+const maxNAPI = 16
+
+// Softnet is what one network thread polls (Linux: softnet_data): a list of
+// the NAPI instances that have work, in the order in which they are due.
+//
+// The list is a ring of indices. Instances are put in from trap context only,
+// and taken out by the network thread only, so neither needs a lock: each side
+// stores its own index before it looks at the other's. An instance is in the
+// list at most once, since putting it there takes the ownership of its SCHED
+// bit; the ring can therefore not overflow.
+type Softnet struct {
+	raise func()       // trap context; wakes the network thread
+	clock func() int64 // ns, monotonic; nil: no time limit
+
+	budget int
+	limit  int64
+
+	napi [maxNAPI]*NAPI // filled by NAPI.Init, never changed afterwards
+	n    int
+
+	list [maxNAPI]uint8
+	head atomic.Uint32 // next to poll; free-running; the network thread's
+	tail atomic.Uint32 // next free slot; free-running; trap context's
+
+	processed   atomic.Uint64
+	dropped     atomic.Uint64
+	timeSqueeze atomic.Uint64
+	polls       atomic.Uint64
+	raised      atomic.Uint64
+	bugs        atomic.Uint64
+	work        [workBuckets]atomic.Uint64
+}
+
+// workBuckets: 0, 1, 2-3, 4-7, 8-15, 16-31, 32-63 and 64 or more frames.
+const workBuckets = 8
+
+// SoftnetStat is a snapshot of a softnet's counters, as in
+// /proc/net/softnet_stat, and what this implementation adds.
+type SoftnetStat struct {
+	Processed   uint64 `json:"processed"`    // frames taken in polls
+	Dropped     uint64 `json:"dropped"`      // frames the backlog had no room for
+	TimeSqueeze uint64 `json:"time_squeeze"` // Polls that ended with work left
+
+	Polls  uint64 `json:"polls"`  // calls of NAPI poll functions
+	Raised uint64 `json:"raised"` // times the network thread was woken
+	Bugs   uint64 `json:"bugs"`   // broken NAPI rules, survived
+
+	// Work is a histogram of frames a poll: 0, 1, 2-3, 4-7, 8-15, 16-31,
+	// 32-63, 64 or more.
+	Work [workBuckets]uint64 `json:"work"`
+}
+
+// NewSoftnet returns an empty softnet. raise is called in trap context
+// whenever the list of work becomes non-empty; it makes the network thread
+// call Poll.
+func NewSoftnet(raise func()) *Softnet {
+	return &Softnet{raise: raise, budget: Budget, limit: TimeLimit}
+}
+
+// SetClock sets the clock of the time limit: nanoseconds, monotonic. Without
+// one only the budget limits Poll. To be set before the first Poll.
+func (s *Softnet) SetClock(now func() int64) { s.clock = now }
+
+// SetBudget changes the budget (frames) and the time limit (ns) of Poll. To be
+// set before the first Poll.
+func (s *Softnet) SetBudget(frames int, limit int64) {
+	if frames > 0 && limit > 0 {
+		s.budget, s.limit = frames, limit
+	}
+}
+
+// add puts instance i at the end of the list and reports whether the list was
+// empty. The caller owns its SCHED bit. Trap context.
+func (s *Softnet) add(i uint8) (wasEmpty bool) {
+	t := s.tail.Load()
+	s.list[t%maxNAPI] = i
+	s.tail.Store(t + 1)
+	// After the store: either we see that the network thread took all there
+	// was before us, or it sees our entry.
+	return s.head.Load() == t
+}
+
+// next takes the first instance from the list. Network thread.
+func (s *Softnet) next() *NAPI {
+	h := s.head.Load()
+	if h == s.tail.Load() {
+		return nil
+	}
+	i := s.list[h%maxNAPI]
+	s.head.Store(h + 1)
+	return s.napi[i%maxNAPI]
+}
+
+// Poll is net_rx_action, once: it polls the instances in the list in turn,
+// each for up to its weight, until the list is empty, the budget is spent or
+// the time is up. It returns true if work is left; the caller then calls it
+// again, but below the applications' priority, so that overload drops frames
+// in the ring and does not starve them. Network thread; one caller at a time.
+func (s *Softnet) Poll() (workLeft bool) {
+	budget := s.budget
+	var start int64
+	if s.clock != nil {
+		start = s.clock()
+	}
+	for {
+		n := s.next()
+		if n == nil {
+			return false
+		}
+		budget -= s.pollOne(n)
+		if budget <= 0 || s.clock != nil && s.clock()-start >= s.limit {
+			if s.head.Load() == s.tail.Load() {
+				return false
+			}
+			s.timeSqueeze.Add(1)
+			return true
+		}
+	}
+}
+
+// pollOne polls n, which it has taken from the list, and puts it back if it
+// used up its weight. With less work done the driver has completed it.
+func (s *Softnet) pollOne(n *NAPI) int {
+	work := n.poll(n.weight)
+	n.polls.Add(1)
+	s.polls.Add(1)
+	s.work[bucket(work)].Add(1)
+	if work <= 0 {
+		return 0
+	}
+	s.processed.Add(uint64(work))
+	if work >= n.weight {
+		trap.Run(repoll, unsafe.Pointer(n))
+	}
+	return work
+}
+
+// repoll puts an instance that used up its weight at the end of the list, or
+// completes it if somebody waits in Disable.
+func repoll(p unsafe.Pointer) {
+	n := (*NAPI)(p)
+	st := n.state.Load()
+	switch {
+	case st&stateSched == 0 || st&stateNPSVC != 0:
+		// The driver completed although it used up its weight. Whoever owns
+		// SCHED now puts it in the list; once more would be twice.
+		n.soft.bugs.Add(1)
+	case st&stateDisable != 0:
+		n.complete()
+	default:
+		n.soft.add(n.index)
+	}
+}
+
+func bucket(work int) int {
+	b := 0
+	for ; work > 0 && b < workBuckets-1; work >>= 1 {
+		b++
+	}
+	return b
+}
+
+// Stat returns a snapshot of the counters. Any context.
+func (s *Softnet) Stat() SoftnetStat {
+	st := SoftnetStat{
+		Processed:   s.processed.Load(),
+		Dropped:     s.dropped.Load(),
+		TimeSqueeze: s.timeSqueeze.Load(),
+		Polls:       s.polls.Load(),
+		Raised:      s.raised.Load(),
+		Bugs:        s.bugs.Load(),
+	}
+	for i := range st.Work {
+		st.Work[i] = s.work[i].Load()
+	}
+	return st
+}

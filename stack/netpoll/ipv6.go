@@ -1,0 +1,91 @@
+package netpoll
+
+// ICMPv6 types (RFC 4443, RFC 4861).
+const (
+	echoRequest6          = 128
+	echoReply6            = 129
+	neighborSolicitation  = 135
+	neighborAdvertisement = 136
+
+	nsLen = 24 // solicitation or advertisement without options
+	naLen = nsLen + 8
+)
+
+var (
+	allNodes    = [16]byte{0: 0xff, 1: 0x02, 15: 1}
+	allNodesMAC = [6]byte{0x33, 0x33, 0, 0, 0, 1}
+)
+
+func (e *Endpoint) isLocal6(a []byte) bool {
+	for i := range e.local6 {
+		if i < e.nlocal6 && [16]byte(a) == e.local6[i] {
+			return true
+		}
+	}
+	return false
+}
+
+// inputIPv6 answers neighbour solicitations and echo requests. Packets with
+// extension headers are not looked at.
+func (e *Endpoint) inputIPv6(p []byte, mac [6]byte) {
+	ip := p[ethLen:]
+	if len(ip) < ip6Len || ip[0]>>4 != 6 || ip[6] != protoICMPv6 || ip[8] == 0xff {
+		return
+	}
+	n := int(ip[4])<<8 | int(ip[5])
+	if n < icmpLen || n > len(ip)-ip6Len {
+		return
+	}
+	icmp := ip[ip6Len : ip6Len+n]
+	if icmp[1] != 0 || fold(sum(icmp, pseudo(ip[8:40], protoICMPv6, n))) != 0xffff {
+		return
+	}
+	unspecified := [16]byte(ip[8:24]) == [16]byte{}
+	peer := [6]byte(p[6:12])
+	switch {
+	case icmp[0] == neighborSolicitation && n >= nsLen && ip[7] == 255 && e.isLocal6(icmp[8:24]):
+		e.advertise(icmp[8:24], ip[8:24], peer, mac, unspecified)
+	case icmp[0] == echoRequest6 && !unspecified && [6]byte(p[:6]) == mac && e.isLocal6(ip[24:40]) &&
+		ethLen+ip6Len+n <= maxFrame:
+		f := &e.reply
+		f.ethernet(peer, mac, typeIPv6)
+		f.ipv6(ip[24:40], ip[8:24], protoICMPv6, ttl, n)
+		copy(f.b[f.n:], icmp)
+		f.b[f.n] = echoReply6
+		f.icmpv6(n)
+		if e.respond() {
+			e.stats.Echo++
+		}
+	}
+}
+
+// advertise answers a solicitation for target. One from the unspecified
+// address checks for duplicates; the answer goes to everybody.
+func (e *Endpoint) advertise(target, to []byte, peer, mac [6]byte, probe bool) {
+	f := &e.reply
+	flags := byte(0x60) // solicited, override
+	if probe {
+		to, peer, flags = allNodes[:], allNodesMAC, 0x20
+	}
+	f.ethernet(peer, mac, typeIPv6)
+	f.ipv6(target, to, protoICMPv6, 255, naLen)
+	b := f.b[f.n : f.n+naLen]
+	clear(b)
+	b[0], b[4] = neighborAdvertisement, flags
+	copy(b[8:24], target)
+	b[24], b[25] = 2, 1 // option: target link-layer address, in units of 8 bytes
+	copy(b[26:32], mac[:])
+	f.icmpv6(naLen)
+	if e.respond() {
+		e.stats.ARP++
+	}
+}
+
+// icmpv6 ends an ICMPv6 packet of n bytes with its checksum.
+func (f *frame) icmpv6(n int) {
+	b := f.b[f.n : f.n+n]
+	b[2], b[3] = 0, 0
+	c := ^fold(sum(b, pseudo(f.b[f.n-32:f.n], protoICMPv6, n)))
+	b[2], b[3] = byte(c>>8), byte(c)
+	f.n += n
+}

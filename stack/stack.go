@@ -1,0 +1,256 @@
+// Package stack is the TCP/IP stack: gVisor's, on a netdev.Device. Received
+// frames enter it straight from the NAPI poll, sent packets leave it straight
+// into the driver; there is no queue and no goroutine of ours in between.
+package stack
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/link/loopback"
+	"gvisor.dev/gvisor/pkg/tcpip/network/arp"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
+	gv "gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
+
+	"github.com/gasp-go/gasp/stack/netdev"
+)
+
+// The levels of Config.Log, as in printk.
+const (
+	levelWarning = 4
+	levelNotice  = 5
+	levelInfo    = 6
+	levelDebug   = 7
+)
+
+// nicID is the interface of the device, loopbackID the one of 127.0.0.1 and ::1.
+const (
+	nicID      tcpip.NICID = 1
+	loopbackID tcpip.NICID = 2
+)
+
+// Buffers of one TCP connection, bytes: enough for 100 Mb/s at 20 ms, and a
+// hundred connections that fill them are a third of a board's 128 MB.
+const (
+	tcpBufferMin     = 4 << 10
+	tcpBufferDefault = 64 << 10
+	tcpBufferMax     = 256 << 10
+)
+
+// Config says what a Stack is made of.
+type Config struct {
+	// Device is the network device. It must not be open yet.
+	Device *netdev.Device
+
+	// Hostname is sent to the DHCP server, if not empty.
+	Hostname string
+
+	// Log takes the stack's messages; level is 0 (emergency) to 7 (debug). It
+	// is called from goroutines and must not block. nil: no messages.
+	Log func(level int, msg string)
+
+	// Rand is a cryptographically secure source of randomness, safe for
+	// concurrent use. nil: crypto/rand.
+	Rand io.Reader
+
+	// Clock is the time of all protocols. nil: the system's.
+	Clock tcpip.Clock
+}
+
+// Stack is a TCP/IP stack with one Ethernet interface and a loopback.
+type Stack struct {
+	gv       *gv.Stack
+	link     *link
+	dev      *netdev.Device
+	clock    tcpip.Clock
+	hostname string
+	logf     func(level int, format string, args ...any)
+
+	configure sync.Mutex // serialises Configure and Close
+	dhcp      context.CancelFunc
+	dhcpDone  chan struct{}
+	closed    bool
+
+	enabled  atomic.Bool   // the NIC; from the first carrier on
+	linkPoke chan struct{} // for the DHCP client: the carrier changed
+
+	// refresh makes routes and listeners follow the state below it. Lock
+	// order: refreshMu, then stateMu; gVisor calls us with its own locks held
+	// and then only stateMu may be taken, so no gVisor call under stateMu.
+	refreshMu sync.Mutex
+	onAddress []func(AddrInfo)
+	last      AddrInfo
+
+	stateMu sync.Mutex
+	v4      ipv4State
+	v6      ipv6State
+
+	stale chan struct{} // the state changed and refresh has not run
+	quit  chan struct{}
+	done  chan struct{}
+}
+
+// New makes a stack and puts it on the device. The device is opened by the
+// caller afterwards; IPv6 configures itself when the carrier comes, IPv4 by
+// Configure.
+func New(cfg Config) (*Stack, error) {
+	s := &Stack{
+		dev:      cfg.Device,
+		clock:    cfg.Clock,
+		hostname: cfg.Hostname,
+		linkPoke: make(chan struct{}, 1),
+		stale:    make(chan struct{}, 1),
+		quit:     make(chan struct{}),
+		done:     make(chan struct{}),
+	}
+	s.v6.init()
+	s.logf = func(level int, format string, args ...any) {
+		if cfg.Log != nil {
+			cfg.Log(level, fmt.Sprintf(format, args...))
+		}
+	}
+	if s.clock == nil {
+		s.clock = tcpip.NewStdClock()
+	}
+	s.gv = gv.New(gv.Options{
+		NetworkProtocols: []gv.NetworkProtocolFactory{
+			arp.NewProtocol, ipv4.NewProtocol, ipv6.NewProtocolWithOptions(s.ipv6Options()),
+		},
+		TransportProtocols: []gv.TransportProtocolFactory{
+			tcp.NewProtocol, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6,
+		},
+		Clock:       s.clock,
+		SecureRNG:   cfg.Rand,
+		HandleLocal: true,
+	})
+	if err := s.setOptions(); err != nil {
+		return nil, err
+	}
+	s.link = newLink(cfg.Device)
+	if err := s.createNICs(); err != nil {
+		return nil, err
+	}
+	cfg.Device.SetReceive(s.link.receive)
+	cfg.Device.OnCarrier(s.carrier)
+	if cfg.Device.Carrier() {
+		s.carrier(true)
+	}
+	go s.maintain()
+	return s, nil
+}
+
+func (s *Stack) setOptions() error {
+	sack := tcpip.TCPSACKEnabled(true)
+	snd := tcpip.TCPSendBufferSizeRangeOption{Min: tcpBufferMin, Default: tcpBufferDefault, Max: tcpBufferMax}
+	rcv := tcpip.TCPReceiveBufferSizeRangeOption{Min: tcpBufferMin, Default: tcpBufferDefault, Max: tcpBufferMax}
+	moderate := tcpip.TCPModerateReceiveBufferOption(true)
+	for _, o := range []tcpip.SettableTransportProtocolOption{&sack, &snd, &rcv, &moderate} {
+		if err := s.gv.SetTransportProtocolOption(tcp.ProtocolNumber, o); err != nil {
+			return fmt.Errorf("stack: TCP option %T: %s", o, err)
+		}
+	}
+	return nil
+}
+
+func (s *Stack) createNICs() error {
+	// Disabled until there is a carrier: router solicitations and duplicate
+	// address detection must not go nowhere.
+	opts := gv.NICOptions{Name: s.dev.Name(), Disabled: true}
+	if err := s.gv.CreateNICWithOptions(nicID, s.link, opts); err != nil {
+		return fmt.Errorf("stack: %s: %s", s.dev.Name(), err)
+	}
+	if err := s.gv.CreateNICWithOptions(loopbackID, loopback.New(), gv.NICOptions{Name: "lo"}); err != nil {
+		return fmt.Errorf("stack: lo: %s", err)
+	}
+	// Nobody else can have an address of the loopback; without this ::1 would
+	// be unusable for the second that looking for him takes.
+	lo, err := s.gv.GetNetworkEndpoint(loopbackID, ipv6.ProtocolNumber)
+	if err != nil {
+		return fmt.Errorf("stack: lo: %s", err)
+	}
+	if d, ok := lo.(gv.DuplicateAddressDetector); ok {
+		d.SetDADConfigurations(gv.DADConfigurations{})
+	}
+	for _, p := range []string{"127.0.0.1/8", "::1/128"} {
+		if err := s.addAddress(loopbackID, netip.MustParsePrefix(p)); err != nil {
+			return err
+		}
+	}
+	s.gv.SetRouteTable(loopbackRoutes())
+	return nil
+}
+
+func loopbackRoutes() []tcpip.Route {
+	return []tcpip.Route{
+		{Destination: header.IPv4LoopbackSubnet, NIC: loopbackID},
+		{Destination: subnet(netip.MustParsePrefix("::1/128")), NIC: loopbackID},
+	}
+}
+
+// carrier follows the link. Addresses stay while the link is down, as on other
+// systems, so that a short loss does not end connections.
+func (s *Stack) carrier(up bool) {
+	if up {
+		s.logf(levelInfo, "%s: link up", s.dev.Name())
+		if s.enabled.CompareAndSwap(false, true) {
+			if err := s.gv.EnableNIC(nicID); err != nil {
+				s.logf(levelWarning, "%s: cannot enable: %s", s.dev.Name(), err)
+			}
+		} else {
+			s.solicitRouters()
+		}
+	} else {
+		s.logf(levelInfo, "%s: link down", s.dev.Name())
+	}
+	poke(s.linkPoke)
+}
+
+// poke puts a token in c unless there is one.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// maintain runs refresh whenever gVisor changed the IPv6 state.
+func (s *Stack) maintain() {
+	defer close(s.done)
+	for {
+		select {
+		case <-s.stale:
+			s.refresh()
+		case <-s.quit:
+			return
+		}
+	}
+}
+
+// Device returns the device the stack is on.
+func (s *Stack) Device() *netdev.Device { return s.dev }
+
+// Close ends DHCP, all connections and the stack's goroutines. The device, if
+// it is still open, goes on; frames it receives are dropped.
+func (s *Stack) Close() {
+	s.configure.Lock()
+	defer s.configure.Unlock()
+	if s.closed {
+		return
+	}
+	s.closed = true
+	s.stopDHCP()
+	close(s.quit)
+	<-s.done
+	s.link.Attach(nil)
+	s.gv.Destroy()
+}

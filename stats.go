@@ -1,0 +1,65 @@
+//go:build arm
+
+package gasp
+
+import (
+	"net"
+
+	"github.com/gasp-go/gasp/board/kernel"
+	"github.com/gasp-go/gasp/console"
+	"github.com/gasp-go/gasp/enet"
+	"github.com/gasp-go/gasp/stack"
+)
+
+// Stats are the counters of the whole system, for JSON.
+type Stats struct {
+	Uptime     int64            `json:"uptime_ns"`
+	Memory     kernel.Memory    `json:"memory"`
+	CPU        kernel.CPU       `json:"cpu"`
+	Spurious   uint32           `json:"spurious_interrupts"`
+	Interfaces []InterfaceStats `json:"interfaces"`
+
+	Serial     console.ConsoleStats            `json:"serial_console"`
+	Netconsole map[string]console.ConsoleStats `json:"netconsole"`
+}
+
+// InterfaceStats are one interface's counters.
+type InterfaceStats struct {
+	Name       string         `json:"name"`
+	MAC        string         `json:"mac"`
+	Carrier    bool           `json:"carrier"`
+	Addresses  stack.AddrInfo `json:"addresses"`
+	Interrupts uint32         `json:"interrupts"`
+	Stack      stack.Stats    `json:"stack"`
+	Driver     []enet.Stat    `json:"driver"` // ethtool -S
+}
+
+// Stats returns the counters of now.
+func (s *System) Stats() Stats {
+	st := Stats{
+		Uptime:     kernel.Nanotime(),
+		Memory:     kernel.MemoryStat(),
+		CPU:        kernel.CPUStat(),
+		Spurious:   kernel.Spurious(),
+		Netconsole: map[string]console.ConsoleStats{},
+	}
+	if s.serial != nil {
+		st.Serial = s.serial.Stats()
+	}
+	for _, t := range s.targets {
+		st.Netconsole[t.name] = t.reg.Stats()
+	}
+	for _, n := range s.Interfaces {
+		mac := n.Device.MAC()
+		st.Interfaces = append(st.Interfaces, InterfaceStats{
+			Name:       n.Port.Name,
+			MAC:        net.HardwareAddr(mac[:]).String(),
+			Carrier:    n.Device.Carrier(),
+			Addresses:  n.Stack.Addresses(),
+			Interrupts: kernel.IRQCount(n.Port.IRQ),
+			Stack:      n.Stack.Stats(),
+			Driver:     n.MAC.Stats(),
+		})
+	}
+	return st
+}
