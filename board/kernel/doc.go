@@ -30,7 +30,9 @@
 //	fault.go     faults of threads and of the kernel
 //	irq.go       interrupt controller, top halves
 //	event.go     waking a goroutine from trap context
-//	file.go      descriptors: console, eventfd, epoll
+//	file.go      descriptors: console, eventfd
+//	pipe.go      pipes
+//	epoll.go     waiting for descriptors
 //	console.go   early console, write(2) to the log
 //	random.go    getrandom and its entropy
 //	symbol.go    names of functions

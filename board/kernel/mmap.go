@@ -5,18 +5,20 @@ package kernel
 const (
 	protNone = 0
 	mapFixed = 0x10
+
+	mapAnonymous = 0x20
 )
 
 // sysMmap answers mmap2: anonymous private memory only, which is all a Go
 // program without files asks for.
-func sysMmap(addr, size, prot, flags, fd uint32) uint32 {
+func sysMmap(addr, size, prot, flags uint32) uint32 {
 	if size == 0 {
 		return errno(EINVAL)
 	}
 	if size > machine.VMSize {
 		return errno(ENOMEM)
 	}
-	if int32(fd) != -1 {
+	if flags&mapAnonymous == 0 {
 		return errno(ENODEV)
 	}
 	size = (size + pageSize - 1) &^ (pageSize - 1)

@@ -5,6 +5,7 @@ package kernel_test
 import (
 	"crypto/rand"
 	"errors"
+	"io"
 	"math"
 	"os"
 	"runtime"
@@ -403,4 +404,86 @@ func TestDividingByZeroIsAPanic(t *testing.T) {
 	}()
 	zero := len(os.Getenv("GASP_NOT_SET"))
 	t.Log(1 / zero)
+}
+
+func TestPipesCarryBytesInOrder(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const size = 300_000 // more than a pipe holds
+	go func() {
+		defer w.Close()
+		buf := make([]byte, 7001)
+		for n := 0; n < size; {
+			m := min(len(buf), size-n)
+			for i := range buf[:m] {
+				buf[i] = byte(n + i)
+			}
+			if _, err := w.Write(buf[:m]); err != nil {
+				t.Error(err)
+				return
+			}
+			n += m
+		}
+	}()
+	got, err := io.ReadAll(r)
+	if err != nil || len(got) != size {
+		t.Fatalf("%d bytes, %v", len(got), err)
+	}
+	for i, b := range got {
+		if b != byte(i) {
+			t.Fatalf("byte %d is %#x", i, b)
+		}
+	}
+	r.Close()
+}
+
+func TestWritingToAClosedPipeIsEPIPE(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	r.Close()
+	if _, err := w.Write([]byte("x")); !errors.Is(err, syscall.EPIPE) {
+		t.Errorf("%v, want EPIPE", err)
+	}
+}
+
+func TestBlockingPipesBlock(t *testing.T) {
+	var fds [2]int
+	if err := syscall.Pipe2(fds[:], 0); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		time.Sleep(10 * time.Millisecond)
+		syscall.Write(fds[1], []byte("late"))
+	}()
+	buf := make([]byte, 10)
+	n, err := syscall.Read(fds[0], buf)
+	for err == syscall.EINTR { // preemption, if it hits the wait
+		n, err = syscall.Read(fds[0], buf)
+	}
+	if n != 4 || err != nil {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	syscall.Close(fds[0])
+	syscall.Close(fds[1])
+}
+
+func TestPipesAreFreedWhenClosed(t *testing.T) {
+	for range 100 {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+		w.Close()
+	}
+}
+
+func Example() {
+	os.Stdout.WriteString("captured\n")
+	// Output: captured
 }

@@ -19,6 +19,7 @@ const (
 	EINVAL    = 22
 	EMFILE    = 24
 	ENOSPC    = 28
+	EPIPE     = 32
 	ERANGE    = 34
 	ENOSYS    = 38
 	ETIMEDOUT = 110
@@ -56,9 +57,9 @@ func syscall(t *thread) {
 		sysExit(t)
 		return
 	case 3: // read
-		r = sysRead(a0, a1, a2)
+		r = sysRead(t, a0, a1, a2)
 	case 4: // write
-		r = sysWrite(a0, a1, a2)
+		r = sysWrite(t, a0, a1, a2)
 	case 5, 322, 332, 33, 334, 327, 397: // open, openat, readlinkat, access, faccessat, fstatat64, statx
 		r = errno(ENOENT)
 	case 6: // close
@@ -82,7 +83,7 @@ func syscall(t *thread) {
 	case 125: // mprotect
 		r = sysMprotect(a0, a1, a2)
 	case 146: // writev
-		r = sysWritev(a0, a1, a2)
+		r = sysWritev(t, a0, a1, a2)
 	case 158: // sched_yield
 		resched = true
 	case 162: // nanosleep
@@ -99,7 +100,7 @@ func syscall(t *thread) {
 	case 186: // sigaltstack
 		r = sysSigaltstack(t, a0, a1)
 	case 192: // mmap2
-		r = sysMmap(a0, a1, a2, a3, t.ctx.r[4])
+		r = sysMmap(a0, a1, a2, a3)
 	case 197: // fstat64
 		r = sysFstat(a0, a1)
 	case 220: // madvise
@@ -133,6 +134,8 @@ func syscall(t *thread) {
 		r = sysTime(a1, a0, 1, true)
 	case 268: // tgkill
 		r = sysTgkill(a1, a2)
+	case 359: // pipe2
+		r = sysPipe(a0, a1)
 	case 356: // eventfd2
 		r = newFile(fileEvent, 2|a1)
 		if int32(r) >= 0 {

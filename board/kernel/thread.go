@@ -35,6 +35,7 @@ const (
 	waitFutex
 	waitEpoll
 	waitEvent
+	waitFile
 )
 
 // Priorities, higher first.
@@ -62,6 +63,7 @@ type thread struct {
 	deadline int64  // ns since boot, valid while in the timer queue
 	timerPos int16  // position in the timer queue, -1: not in it
 	timedOut uint32 // result when the deadline passes
+	restart  bool   // waking up, it makes the call again instead of a result
 
 	// Signals, see signal.go. Signal n is bit n-1.
 	masked, pending uint64
@@ -149,7 +151,12 @@ func wake(i int16, result uint32) {
 		futexRemove(i)
 	}
 	t.wait = waitNone
-	t.ctx.r[0] = result
+	if t.restart && result == 0 {
+		t.ctx.pc -= 4 // to the SVC; the arguments are untouched
+	} else {
+		t.ctx.r[0] = result
+	}
+	t.restart = false
 	makeReady(i, true)
 }
 
