@@ -63,6 +63,7 @@ func runExec(ctx context.Context, c *call) int {
 	memory := memoryFlag(fs)
 	network := fs.String("net", "none", "`network`: none, user (QEMU's own, with DHCP) or loop (both ports joined)")
 	timeout := fs.Duration("timeout", 0, "`time` until the program is ended (default: that of a test binary and 30s, else 10m)")
+	icount := fs.Bool("icount", false, "count instructions: the guest's clock advances 1 ns an instruction, and idle time is skipped")
 	add := fs.String("append", "", "boot `arguments` for the kernel")
 	verbose := fs.Bool("v", false, "show the serial console on stderr")
 	if status, ok := c.parse(); !ok {
@@ -87,6 +88,9 @@ func runExec(ctx context.Context, c *call) int {
 		return exitMachine
 	}
 	o.Net = net
+	if *icount {
+		o.Icount = "shift=0,sleep=off"
+	}
 	if *timeout == 0 {
 		*timeout = programTimeout(programArgs)
 	}

@@ -24,12 +24,19 @@ own flags come first; the rest goes to go test as it is:
 
 	gasp test -net loop -v -run Ring ./enet/...
 
+With -image the test binaries are linked as firmware images: the kernel is in
+them, as the tests of packages that use it want (they import the board's package
+under its build tag), instead of below them.
+
 What "gasp exec" says about files and environment holds for every test.`,
 	run: runTest,
 }
 
 // testOwn are the flags that go to "gasp exec".
 var testOwn = []string{"board", "m", "net", "append"}
+
+// testOwnBool are those without a value; the first is test's own.
+var testOwnBool = []string{"image", "icount"}
 
 func runTest(ctx context.Context, c *call) int {
 	fs := c.flags
@@ -39,6 +46,8 @@ func runTest(ctx context.Context, c *call) int {
 	memoryFlag(fs)
 	fs.String("net", "none", "`network`, as for gasp exec")
 	fs.String("append", "", "boot `arguments` for the kernel")
+	image := fs.Bool("image", false, "link the tests as firmware images")
+	fs.Bool("icount", false, "count instructions, as for gasp exec")
 	if status, ok := c.parse(); !ok {
 		return status
 	}
@@ -53,11 +62,17 @@ func runTest(ctx context.Context, c *call) int {
 	if err != nil {
 		return c.fail(err)
 	}
+	own = slices.DeleteFunc(own, func(w string) bool { return strings.TrimLeft(w, "-") == "image" })
 	line, err := execLine(append([]string{self, "exec"}, own...))
 	if err != nil {
 		return c.fail(err)
 	}
-	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-exec", line}, rest...)...)
+	goArgs := []string{"test", "-exec", line}
+	if *image {
+		f := gobuild.Firmware{Board: b}
+		goArgs = append(goArgs, f.LinkFlags()...)
+	}
+	cmd := exec.CommandContext(ctx, "go", append(goArgs, rest...)...)
 	cmd.Env = gobuild.Env(b)
 	cmd.Stdout, cmd.Stderr = c.stdout, c.stderr
 	// The go command passes an interrupt on to what it started.
@@ -86,6 +101,10 @@ func splitOwn(args, own []string) (mine, rest []string) {
 		name, _, hasValue := strings.Cut(name, "=")
 		if ok && (name == "h" || name == "help") {
 			return []string{"-h"}, nil
+		}
+		if ok && slices.Contains(testOwnBool, name) {
+			i++
+			continue
 		}
 		if !ok || !slices.Contains(own, name) {
 			break

@@ -69,9 +69,20 @@ func (f *Firmware) Build(ctx context.Context) error {
 	return nil
 }
 
+// layout is what makes the linker's output an image for the board.
+func (f *Firmware) layout() string {
+	return fmt.Sprintf("-T %#x -R 0x1000 -E %s", f.Board.Text, f.Board.Entry)
+}
+
+// LinkFlags returns the flags with which the go command links a program as an
+// image for the board.
+func (f *Firmware) LinkFlags() []string {
+	return []string{"-tags", f.Board.Name, "-ldflags", f.layout()}
+}
+
 // args returns the go command's arguments. version may be "".
 func (f *Firmware) args(version string) ([]string, error) {
-	ld := fmt.Sprintf("-T %#x -R 0x1000 -E %s", f.Board.Text, f.Board.Entry)
+	ld := f.layout()
 	for _, v := range []struct{ name, value string }{{versionVar, version}, {cmdlineVar, f.Cmdline}} {
 		if v.value == "" {
 			continue
@@ -93,7 +104,7 @@ func (f *Firmware) args(version string) ([]string, error) {
 	if pkg == "" {
 		pkg = "."
 	}
-	return []string{"build", "-o", f.Output, "-tags", tags, "-ldflags", ld, pkg}, nil
+	return []string{"build", "-trimpath", "-o", f.Output, "-tags", tags, "-ldflags", ld, pkg}, nil
 }
 
 // Quote quotes a word for a flag of the go command that takes a list of words

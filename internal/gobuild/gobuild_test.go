@@ -25,7 +25,7 @@ func board(t *testing.T) *qemu.Board {
 func TestTheGoCommandGetsTheBoardsFlagsAndTheUsersBehindThem(t *testing.T) {
 	f := Firmware{Board: board(t), Package: "./x", Output: "x.elf", LDFlags: "-s -w", Tags: "a,b", Cmdline: "quiet panic=1"}
 	got, err := f.args("v1")
-	want := []string{"build", "-o", "x.elf", "-tags", "mx6ulevk,a,b", "-ldflags",
+	want := []string{"build", "-trimpath", "-o", "x.elf", "-tags", "mx6ulevk,a,b", "-ldflags",
 		"-T 0x80201000 -R 0x1000 -E github.com/gasp-go/gasp/boards/mx6ulevk.Start" +
 			" -X github.com/gasp-go/gasp/board/kernel.Version=v1" +
 			" -X 'github.com/gasp-go/gasp/board/kernel.DefaultCmdline=quiet panic=1' -s -w", "./x"}

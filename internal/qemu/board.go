@@ -26,6 +26,7 @@ type Board struct {
 	BootArgs uint32 // where the boot arguments lie, a NUL-terminated string
 	Exec     uint32 // where "gasp exec" places a program for the loader kernel
 	Memory   string // default size of RAM, as QEMU's -m takes it
+	Serial   int    // which of QEMU's serial ports the console is, from 0
 }
 
 var boards = []Board{{
@@ -39,6 +40,18 @@ var boards = []Board{{
 	BootArgs: 0x80008000,
 	Exec:     0x84000000,
 	Memory:   "256M",
+}, {
+	Name:     "sabrelite",
+	Machine:  "sabrelite",
+	QEMU:     "qemu-system-arm",
+	GOARM:    "7",
+	Text:     0x10201000,
+	Entry:    "github.com/gasp-go/gasp/boards/sabrelite.Start",
+	RAM:      0x10000000,
+	BootArgs: 0x10008000,
+	Exec:     0x14000000,
+	Memory:   "512M",
+	Serial:   1, // UART2
 }}
 
 // DefaultBoard is the board that commands use when none is named.

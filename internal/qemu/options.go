@@ -101,10 +101,14 @@ func (o *Options) args(dir string) []string {
 		// The CPU waits for "cont", so that no event is missed and what QEMU
 		// says about its options is told apart from the guest's output.
 		"-S",
-		"-chardev", fmt.Sprintf("socket,id=serial0,fd=%d", fdSerial), "-serial", "chardev:serial0",
+		"-chardev", fmt.Sprintf("socket,id=console0,fd=%d", fdSerial),
 		"-chardev", fmt.Sprintf("socket,id=qmp0,fd=%d", fdQMP), "-mon", "chardev=qmp0,mode=control",
 		"-kernel", o.Kernel,
 	}
+	for range o.Board.Serial {
+		a = append(a, "-serial", "null")
+	}
+	a = append(a, "-serial", "chardev:console0")
 	if o.BootArgs != "" {
 		a = append(a, "-device", loader(dir+"/"+argsFile, o.Board.BootArgs))
 	}

@@ -113,6 +113,23 @@ func TestFilesWithCommasAreEscaped(t *testing.T) {
 	}
 }
 
+func TestTheBoardsSerialPortIsTheConsole(t *testing.T) {
+	for name, want := range map[string]string{
+		"mx6ulevk":  "-serial chardev:console0",
+		"sabrelite": "-serial null -serial chardev:console0",
+	} {
+		b, err := LookupBoard(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := Options{Board: b, Kernel: "k"}
+		args := strings.Join(o.args("/tmp"), " ")
+		if at := strings.Index(args, "-serial"); at < 0 || !strings.HasPrefix(args[at:], want) {
+			t.Errorf("%s: no %q in %q", name, want, args)
+		}
+	}
+}
+
 func TestContradictingOptionsAreRefused(t *testing.T) {
 	b, err := LookupBoard(DefaultBoard)
 	if err != nil {

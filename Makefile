@@ -1,0 +1,68 @@
+# make demo   boot the firmware in QEMU, use it, have it die, hear its last words
+# make run    boot the firmware in QEMU and show its consoles until ctrl-C
+# make test   everything below, as the CI does
+#   make lint         gofmt, go vet and staticcheck, for the host and the target
+#   make test-host    go test with the race detector, on this host
+#   make test-target  go test on the target, in QEMU, for each board
+#   make test-system  the firmware as a whole, in QEMU
+# make fuzz   every fuzz target for FUZZTIME (default 20s each)
+# make deps   install what is needed besides Go (Debian, Ubuntu)
+
+GO       ?= go
+BOARD    ?= mx6ulevk
+FUZZTIME ?= 20s
+
+# Packages whose tests run on the target as programs on the kernel, those whose
+# tests are linked with the kernel into an image, and packages that test the
+# firmware as a whole and so are not among the host's.
+BOARDS      ?= mx6ulevk sabrelite
+IMAGE_PKGS  ?= ./board/kernel ./stack/sockets
+TARGET_PKGS ?= ./board/... ./enet/bd ./enet/mii ./stack/netdev ./stack/netpoll ./console/netconsole
+SYSTEM_PKGS ?= ./internal/systest
+
+# A missing QEMU fails tests instead of skipping them.
+export GASP_REQUIRE_QEMU = 1
+
+.PHONY: demo run test lint test-host test-target test-system fuzz deps
+.NOTPARALLEL:
+
+demo: deps
+	$(GO) run ./cmd/gasp demo -board $(BOARD) ./cmd/firmware
+
+run: deps
+	$(GO) run ./cmd/gasp run -board $(BOARD) ./cmd/firmware
+
+test: deps lint test-host test-target test-system
+
+lint:
+	GO="$(GO)" BOARDS="$(BOARDS)" scripts/lint.sh
+
+test-host:
+	@set -e; \
+	race=$$(GO="$(GO)" scripts/race.sh); \
+	system=$$($(GO) list $(SYSTEM_PKGS)); \
+	pkgs=$$($(GO) list ./... | grep -vxF "$$system"); \
+	echo "go test $$race ./..., without $(SYSTEM_PKGS)"; \
+	$(GO) test $$race $$pkgs
+
+test-target: bin/gasp
+	@set -e; for b in $(BOARDS); do \
+		echo "gasp test -board $$b $(TARGET_PKGS)"; \
+		bin/gasp test -board $$b $(TARGET_PKGS); \
+		echo "gasp test -board $$b -image $(IMAGE_PKGS)"; \
+		bin/gasp test -board $$b -image -append "quiet ip=off" -p 1 $(IMAGE_PKGS); \
+	done
+
+test-system:
+	$(GO) test -count=1 -timeout 15m $(SYSTEM_PKGS)
+
+fuzz:
+	GO="$(GO)" scripts/fuzz.sh $(FUZZTIME)
+
+deps:
+	scripts/deps.sh
+
+# The go command knows whether there is anything to do.
+.PHONY: bin/gasp
+bin/gasp:
+	$(GO) build -o $@ ./cmd/gasp
