@@ -3,6 +3,7 @@
 package gasp
 
 import (
+	"bytes"
 	"log/slog"
 
 	"github.com/gasp-go/gasp/board"
@@ -20,10 +21,11 @@ type consoles struct {
 func (s *System) startConsole() {
 	console.SetClock(kernel.Nanotime)
 	// What was written so far is on the UART already; the log gets it too.
-	early := kernel.EarlyLog()
 	kernel.ConsoleHook = console.FD
-	if len(early) > 0 {
-		console.Log(console.Info, early)
+	for early := kernel.EarlyLog(); len(early) > 0; {
+		var line []byte
+		line, early, _ = bytes.Cut(early, []byte{'\n'})
+		console.Log(console.Info, line)
 	}
 	slog.SetDefault(slog.New(console.NewHandler(nil)))
 	if s.Board.Console == nil {

@@ -4,15 +4,17 @@
 // firmware without special wishes needs.
 //
 //	import (
+//		"net/http"
+//
 //		"github.com/gasp-go/gasp"
 //		_ "github.com/gasp-go/gasp/boards/mx6ulevk"
 //	)
 //
 //	func main() {
-//		sys := gasp.Start()
-//		ln, err := sys.Stack().Listen("tcp", ":80")
-//		...
+//		gasp.Start()
+//		panic(http.ListenAndServe(":80", nil))
 //	}
 //
-// Build it with "gasp build". See docs/architecture.md for the layers.
+// Once Start has returned, packages net and net/http work, on the first
+// interface's stack. Build it with "gasp build". See docs/architecture.md for the layers.
 package gasp

@@ -18,6 +18,7 @@ import (
 	"github.com/gasp-go/gasp/stack"
 	"github.com/gasp-go/gasp/stack/netdev"
 	"github.com/gasp-go/gasp/stack/netpoll"
+	"github.com/gasp-go/gasp/stack/sockets"
 )
 
 // Interface is one Ethernet port with all that was built on it.
@@ -59,6 +60,11 @@ func (s *System) startNetwork() {
 			slog.Error("network interface", "dev", port.Name, "err", err)
 		}
 		s.addTargets(n)
+		if s.sockets.Load() == nil {
+			// The first interface's stack is the program's: package net's.
+			s.sockets.Store(sockets.New(n.Stack.Netstack(), s.wakeNetwork))
+			kernel.ServeSockets(&s.softirq)
+		}
 		if err := n.Device.Open(); err != nil {
 			slog.Error("network interface", "dev", port.Name, "err", err)
 		}
@@ -133,6 +139,9 @@ func (n *Interface) addressChanged(a stack.AddrInfo) {
 		local = append(local, p.Addr())
 	}
 	n.Poll.SetLocal(local...)
+	if len(system.Interfaces) > 0 && system.Interfaces[0] == n {
+		configureResolver(a)
+	}
 	for _, t := range n.targets {
 		gw := netip.Addr{}
 		if a.IPv4.IsValid() && !a.IPv4.Contains(t.Config().RemoteIP) {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/gasp-go/gasp/console"
 	"github.com/gasp-go/gasp/stack"
 	"github.com/gasp-go/gasp/stack/netdev"
+	"github.com/gasp-go/gasp/stack/sockets"
 )
 
 // System is the running firmware.
@@ -29,6 +31,7 @@ type System struct {
 
 	dma     *dma.Region
 	softirq kernel.Event
+	sockets atomic.Pointer[sockets.Service]
 	consoles
 }
 
@@ -56,7 +59,7 @@ func Start() *System {
 	s.startConsole()
 	s.banner()
 	for _, err := range errs {
-		slog.Warn("boot argument ignored", "err", err)
+		slog.Warn(err.Error())
 	}
 	for _, u := range args.Unknown {
 		slog.Info("unknown boot argument", "arg", u.String())
@@ -66,6 +69,7 @@ func Start() *System {
 	debug.SetMaxStack(int(kernel.MemoryStat().Free / 8))
 	s.armPanic()
 	s.startNetwork()
+	go s.setClock()
 	return s
 }
 
@@ -93,17 +97,29 @@ func (s *System) networkThread() {
 	for {
 		kernel.SetNetPriority(true)
 		s.softirq.Wait()
-		if !s.Softnet.Poll() {
+		if !s.networkWork() {
 			continue
 		}
 		kernel.SetNetPriority(false)
-		for {
+		for more := true; more; more = s.networkWork() {
 			kernel.Yield()
-			if !s.Softnet.Poll() {
-				break
-			}
 		}
 	}
+}
+
+// networkWork polls the devices and serves the sockets once, and reports
+// whether something is left.
+func (s *System) networkWork() bool {
+	more := s.Softnet.Poll()
+	if svc := s.sockets.Load(); svc != nil && svc.Run() {
+		more = true
+	}
+	return more
+}
+
+// wakeNetwork has the network thread look for work. Any goroutine.
+func (s *System) wakeNetwork() {
+	trap.Run(func(p unsafe.Pointer) { (*kernel.Event)(p).Signal() }, unsafe.Pointer(&s.softirq))
 }
 
 // flushPeriod is how often consoles that could not keep up are offered what

@@ -201,7 +201,17 @@ func (s *Stack) storeIPv4(st ipv4State) {
 	s.stateMu.Lock()
 	s.v4 = st
 	s.stateMu.Unlock()
+	s.link.broadcast.Store(broadcastOf(st.prefix))
 	s.refresh()
+}
+
+// broadcastOf is the subnet's broadcast address, 0 if it has none.
+func broadcastOf(p netip.Prefix) uint32 {
+	if !p.IsValid() || p.Bits() > 30 {
+		return 0
+	}
+	a := p.Addr().As4()
+	return be32(a[:]) | (1<<(32-p.Bits()) - 1)
 }
 
 func (s *Stack) addAddress(nic tcpip.NICID, p netip.Prefix) error {

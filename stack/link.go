@@ -24,6 +24,9 @@ type link struct {
 	// returns true. The DHCP client listens here while it has no address.
 	tap atomic.Pointer[func(frame []byte) bool]
 
+	broadcast atomic.Uint32 // of the IPv4 subnet, 0: none
+	hasSocket func(id gv.TransportEndpointID) bool
+
 	drops linkDrops
 
 	closeMu sync.Mutex
@@ -43,6 +46,7 @@ type linkDrops struct {
 	proto     atomic.Uint64 // neither IPv4 nor IPv6 nor ARP
 	otherHost atomic.Uint64 // unicast for somebody else
 	source    atomic.Uint64 // a group address as source
+	martian   atomic.Uint64 // IP addresses that cannot be, or not in such a frame
 	detached  atomic.Uint64 // the stack is closed
 }
 
@@ -95,6 +99,10 @@ func (l *link) receive(frame []byte) {
 		l.drop(&l.drops.detached)
 		return
 	}
+	if l.martian(proto, to, frame[header.EthernetMinimumSize:]) {
+		l.drop(&l.drops.martian)
+		return
+	}
 	pkt := gv.NewPacketBuffer(gv.PacketBufferOptions{
 		Payload: buffer.MakeWithData(frame[header.EthernetMinimumSize:]),
 	})
@@ -102,6 +110,58 @@ func (l *link) receive(frame []byte) {
 	pkt.PktType = to
 	(*d).DeliverNetworkPacket(proto, pkt)
 	pkt.DecRef()
+}
+
+// martian reports whether gVisor, which does not look, would answer what must
+// not be answered: a packet from 0.0.0.0 (RFC 1122, 3.2.1.3; DHCP has its tap),
+// an ARP request for the subnet's broadcast address, or TCP and UDP to us in a
+// frame for everybody (3.2.2: no ICMP error follows such a frame; Linux drops
+// TCP in one), unless somebody listens for the datagram.
+func (l *link) martian(proto tcpip.NetworkProtocolNumber, to tcpip.PacketType, p []byte) bool {
+	switch proto {
+	case header.ARPProtocolNumber:
+		bcast := l.broadcast.Load()
+		return bcast != 0 && len(p) >= header.ARPSize && be32(p[24:]) == bcast
+	case header.IPv4ProtocolNumber:
+		if len(p) < header.IPv4MinimumSize {
+			return false // gVisor counts it
+		}
+		src, dst := be32(p[12:]), be32(p[16:])
+		if src == 0 {
+			return true
+		}
+		if to == tcpip.PacketHost || dst>>28 >= 0xe || dst == l.broadcast.Load() {
+			return false
+		}
+		switch p[9] {
+		case uint8(header.TCPProtocolNumber):
+			return true
+		case uint8(header.UDPProtocolNumber):
+			return !l.listens(p)
+		}
+	}
+	return false
+}
+
+// listens reports whether there is a socket for the UDP datagram in the IPv4
+// packet p. Fragments pass.
+func (l *link) listens(p []byte) bool {
+	ip := header.IPv4(p)
+	n := int(ip.HeaderLength())
+	if ip.FragmentOffset() != 0 || len(p) < n+header.UDPMinimumSize || l.hasSocket == nil {
+		return true
+	}
+	udp := header.UDP(p[n:])
+	return l.hasSocket(gv.TransportEndpointID{
+		LocalPort:     udp.DestinationPort(),
+		LocalAddress:  ip.DestinationAddress(),
+		RemotePort:    udp.SourcePort(),
+		RemoteAddress: ip.SourceAddress(),
+	})
+}
+
+func be32(p []byte) uint32 {
+	return uint32(p[0])<<24 | uint32(p[1])<<16 | uint32(p[2])<<8 | uint32(p[3])
 }
 
 // packetType tells whom the frame, at least 6 bytes, is for.

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"gvisor.dev/gvisor/pkg/log"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/link/loopback"
@@ -119,6 +120,7 @@ func New(cfg Config) (*Stack, error) {
 			cfg.Log(level, fmt.Sprintf(format, args...))
 		}
 	}
+	redirect.Do(func() { log.SetTarget(gvisorLog{s.logf}) })
 	if s.clock == nil {
 		s.clock = tcpip.NewStdClock()
 	}
@@ -137,6 +139,9 @@ func New(cfg Config) (*Stack, error) {
 		return nil, err
 	}
 	s.link = newLink(cfg.Device)
+	s.link.hasSocket = func(id gv.TransportEndpointID) bool {
+		return s.gv.FindTransportEndpoint(ipv4.ProtocolNumber, udp.ProtocolNumber, id, nicID) != nil
+	}
 	if err := s.createNICs(); err != nil {
 		return nil, err
 	}
@@ -235,6 +240,9 @@ func (s *Stack) maintain() {
 		}
 	}
 }
+
+// Netstack returns gVisor's stack, for what serves sockets on it.
+func (s *Stack) Netstack() *gv.Stack { return s.gv }
 
 // Device returns the device the stack is on.
 func (s *Stack) Device() *netdev.Device { return s.dev }

@@ -29,6 +29,7 @@ type LinkStats struct {
 	InUnknownProtos uint64 `json:"InUnknownProtos"` // neither IPv4 nor IPv6 nor ARP
 	InOtherHost     uint64 `json:"InOtherHost"`     // unicast for somebody else
 	InBadSource     uint64 `json:"InBadSource"`     // a group address as source
+	InMartian       uint64 `json:"InMartian"`       // addresses that must not be answered
 	InDetached      uint64 `json:"InDetached"`      // the stack was closed
 	OutNoBuffer     uint64 `json:"OutNoBuffer"`     // packets the driver had no room for
 }
@@ -127,6 +128,7 @@ func (l *link) stats() LinkStats {
 		InUnknownProtos: l.drops.proto.Load(),
 		InOtherHost:     l.drops.otherHost.Load(),
 		InBadSource:     l.drops.source.Load(),
+		InMartian:       l.drops.martian.Load(),
 		InDetached:      l.drops.detached.Load(),
 	}
 }

@@ -1,3 +1,3 @@
 // Package imx drives the blocks that i.MX 6/7 SoCs share and boards need: the
-// console UART, the watchdog, the fuses.
+// console UART, the watchdog, the fuses, clocks.
 package imx

@@ -39,3 +39,12 @@ func LoaderMAC(regs mmio.Block) (mac [6]byte) {
 	lo, hi := regs.Read32(enetPALR), regs.Read32(enetPAUR)
 	return [6]byte{byte(lo >> 24), byte(lo >> 16), byte(lo >> 8), byte(lo), byte(hi >> 24), byte(hi >> 16)}
 }
+
+// MAC returns the address of the ENET at enet, which is the SoC's port 0 or 1:
+// what the loader left there, otherwise what the fuses at ocotp hold.
+func MAC(enet, ocotp mmio.Block, port int) [6]byte {
+	if mac := LoaderMAC(enet); mac != [6]byte{} {
+		return mac
+	}
+	return FuseMAC(ocotp, port)
+}

@@ -29,6 +29,9 @@ func (w *Watchdog) Restart() {
 	for i := 0; i < 3; i++ {
 		w.Regs.Write16(wdogWCR, wcrWDE)
 	}
+	for i := 0; i < 1_000_000; i++ { // it takes effect after a while
+		w.Regs.Read16(wdogWRSR)
+	}
 }
 
 // ResetCause tells why the SoC last left reset.

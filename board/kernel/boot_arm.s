@@ -30,6 +30,49 @@ TEXT ·Entry(SB),NOSPLIT|NOFRAME,$0
 	BIC $0x2000, R0          // V: vectors through VBAR
 	MCR 15, 0, R0, C1, C0, 0
 	WORD $0xf57ff06f         // isb
+	// Write back and drop what the loader left in the data caches: what is
+	// there would be missing in RAM now, and be stale later. By set and way, as
+	// ARM DDI 0406C, B2.2.7, and without touching memory. (An outer cache, the
+	// i.MX6Q's, is expected to be off.)
+	MRC 15, 1, R2, C0, C0, 1 // CLIDR
+	MOVW $0, R0              // level << 1
+level:
+	AND $7, R2, R3
+	CMP $2, R3               // a data cache at this level?
+	BLT nextLevel
+	MCR 15, 2, R0, C0, C0, 0 // CSSELR
+	WORD $0xf57ff06f         // isb
+	MRC 15, 1, R1, C0, C0, 0 // CCSIDR
+	AND $7, R1, R3
+	ADD $4, R3               // log2 of the line size
+	MOVW R1>>3, R4
+	MOVW $0x3ff, R12
+	AND R12, R4              // ways - 1
+	CLZ R4, R5               // position of the way
+	MOVW R1>>13, R6
+	MOVW $0x7fff, R12
+	AND R12, R6              // sets - 1
+way:
+	MOVW R6, R9
+set:
+	MOVW R4<<R5, R12
+	ORR R9<<R3, R12
+	ORR R0, R12
+	MCR 15, 0, R12, C7, C14, 2 // DCCISW
+	SUB.S $1, R9
+	BGE set
+	SUB.S $1, R4
+	BGE way
+nextLevel:
+	MOVW R2>>3, R2
+	ADD $2, R0
+	CMP $4, R0
+	BLT level
+	WORD $0xf57ff04f         // dsb
+	MOVW $0, R0
+	MCR 15, 2, R0, C0, C0, 0 // CSSELR
+	WORD $0xf57ff06f         // isb
+
 	MOVW $0, R0
 	MCR 15, 0, R0, C7, C5, 0 // ICIALLU
 	MCR 15, 0, R0, C7, C5, 6 // BPIALL

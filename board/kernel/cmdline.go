@@ -45,7 +45,7 @@ func readCmdline() {
 	if v := bootValue("gasp.semihosting="); len(v) == 1 && v[0] == '1' {
 		semihosting = true
 	}
-	if v := bootValue(seedKey); len(v) > 0 {
+	for v := bootValue(seedKey); len(v) > 0; v = bootValue(seedKey) {
 		seedFrom(v)
 		end := int(addrOf(&v[0])-addrOf(&cmdline)) + len(v)
 		start := end - len(v) - len(seedKey)
@@ -139,14 +139,24 @@ const (
 	atPageSize = 6
 	atHWCAP    = 16
 	atRandom   = 25
-	stackTop   = 64 << 10 // of the process stack: strings above, vectors below
+	stackTop   = 96 << 10 // of the process stack: strings above, vectors, 64 KiB for the runtime's g0
 
-	// VFP, NEON, VFPv3, VFPD32, fast multiply, half, Thumb, IDIVA, LPAE
+	// What every ARMv7-A of ours has: half, Thumb, fast multiply, VFP, NEON,
+	// VFPv3, VFPD32.
 	hwcap = 1<<1 | 1<<2 | 1<<4 | 1<<6 | 1<<12 | 1<<13 | 1<<19
+
+	hwcapIDIVA = 1 << 17 // division: Cortex-A7 has it, Cortex-A9 does not
 )
 
 // processStack is the first thread's stack, as Linux prepares it.
 var processStack [stackTop]byte
+
+// For /proc/self: the arguments and behind them the environment, as offsets in
+// processStack, and the auxiliary vector.
+var (
+	argStart, argEnd, envEnd uint32
+	auxv                     [8]uint32
+)
 
 // initialStack lays out argc, argv, environment and auxiliary vector on the
 // process stack and returns its stack pointer. The first argument is "gasp".
@@ -227,12 +237,20 @@ func initialStack() uint32 {
 		}
 		store32(w, 0)
 		w += 4
+		if pass == 0 {
+			argStart, argEnd = str-uint32(addrOf(&processStack)), end-uint32(addrOf(&processStack))
+		}
 	}
+	envEnd = end - uint32(addrOf(&processStack))
 	for i := uint32(0); i < 4; i++ {
 		store32(str-16+4*i, random32())
 	}
-	aux := [...]uint32{atPageSize, pageSize, atHWCAP, hwcap, atRandom, str - 16, 0, 0}
-	for _, v := range aux {
+	cpu := uint32(hwcap)
+	if isar0()>>24&15 >= 2 {
+		cpu |= hwcapIDIVA
+	}
+	auxv = [...]uint32{atPageSize, pageSize, atHWCAP, cpu, atRandom, str - 16, 0, 0}
+	for _, v := range auxv {
 		store32(w, v)
 		w += 4
 	}

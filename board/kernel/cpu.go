@@ -22,9 +22,8 @@ func wfi()
 func dfar() uint32
 func dfsr() uint32
 func ifsr() uint32
-func cntpct() (lo, hi uint32)
-func cntfrq() uint32
-func setTimer(lo, hi, ctl uint32)
+func isar0() uint32
+func midr() uint32
 func mmuOn(ttbr uint32)
 func tlbFlushPage(va uint32)
 func tlbFlushAll()

@@ -63,27 +63,16 @@ TEXT ·ifsr(SB),NOSPLIT,$0-4
 	MOVW R0, ret+0(FP)
 	RET
 
-// func cntpct() (lo, hi uint32)
-TEXT ·cntpct(SB),NOSPLIT,$0-8
-	WORD $0xec510f0e // mrrc p15, 0, r0, r1, c14
-	MOVW R0, lo+0(FP)
-	MOVW R1, hi+4(FP)
-	RET
-
-// func cntfrq() uint32
-TEXT ·cntfrq(SB),NOSPLIT,$0-4
-	MRC 15, 0, R0, C14, C0, 0
+// func midr() uint32
+TEXT ·midr(SB),NOSPLIT,$0-4
+	MRC 15, 0, R0, C0, C0, 0
 	MOVW R0, ret+0(FP)
 	RET
 
-// func setTimer(lo, hi, ctl uint32)
-TEXT ·setTimer(SB),NOSPLIT,$0-12
-	MOVW lo+0(FP), R0
-	MOVW hi+4(FP), R1
-	MOVW ctl+8(FP), R2
-	WORD $0xec410f2e // mcrr p15, 2, r0, r1, c14 (CNTP_CVAL)
-	MCR 15, 0, R2, C14, C2, 1 // CNTP_CTL
-	WORD $0xf57ff06f // isb
+// func isar0() uint32
+TEXT ·isar0(SB),NOSPLIT,$0-4
+	MRC 15, 0, R0, C0, C2, 0 // ID_ISAR0
+	MOVW R0, ret+0(FP)
 	RET
 
 // func mmuOn(ttbr uint32)
@@ -102,7 +91,7 @@ TEXT ·mmuOn(SB),NOSPLIT,$0-4
 	MCR 15, 0, R0, C8, C7, 0 // TLBIALL
 	MCR 15, 0, R0, C7, C5, 0 // ICIALLU
 	MCR 15, 0, R0, C7, C5, 6 // BPIALL
-	MRC 15, 0, R0, C1, C0, 1 // ACTLR.SMP: without it A7 caches nothing
+	MRC 15, 0, R0, C1, C0, 1 // ACTLR.SMP: without it A7 and A9 cache nothing
 	ORR $0x40, R0
 	MCR 15, 0, R0, C1, C0, 1
 	WORD $0xf57ff04f // dsb

@@ -47,9 +47,7 @@ func newCause(k CauseKind) *Cause {
 }
 
 func (c *Cause) fromThread(t *thread) {
-	for i := range t.ctx.r {
-		c.Regs[i] = t.ctx.r[i]
-	}
+	copy(c.Regs[:], t.ctx.r[:])
 	c.Regs[15], c.Regs[16] = t.ctx.pc, t.ctx.cpsr
 	c.Thread = t.id
 }

@@ -25,15 +25,26 @@
 //	thread.go    threads: table, clone, exit, blocking and waking
 //	sched.go     run queues, choice, switch, idle
 //	timer.go     the clock, the queue of deadlines, the tick
+//	generictimer.go, mpcore.go  the timers of Cortex-A7 and Cortex-A9
 //	futex.go     futex wait and wake
 //	signal.go    signal frames, rt_sigreturn
 //	fault.go     faults of threads and of the kernel
 //	irq.go       interrupt controller, top halves
 //	event.go     waking a goroutine from trap context
 //	file.go      descriptors: console, eventfd
+//	vfs.go       the read-only tree of files, path names
+//	rootfs.go    what is in it at boot
+//	setfile.go   putting more into it
+//	open.go      open, read, seek
+//	dup.go       copies of descriptors
+//	stat.go      stat, access, readlink, getdents
+//	proc.go      /proc: texts made when they are read
 //	pipe.go      pipes
+//	sock*.go     sockets: table, rings, send and receive, requests, service
 //	epoll.go     waiting for descriptors
 //	console.go   early console, write(2) to the log
+//	prof.go      timers of CPU time, SIGPROF
+//	wall.go      setting the wall clock, getrusage
 //	random.go    getrandom and its entropy
 //	symbol.go    names of functions
 //	die.go       the end: cause and hook

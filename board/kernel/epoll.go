@@ -2,7 +2,9 @@
 
 package kernel
 
-// epoll, level- and edge-triggered, for what readiness (file.go) knows.
+// epoll, level- and edge-triggered, for what readiness (file.go) knows. A watch
+// is in its descriptor's list and, while there may be something to tell, in its
+// epoll's queue; nothing is ever searched.
 
 const (
 	epollIn  = 0x1
@@ -12,25 +14,104 @@ const (
 	epollRDH = 0x2000 // EPOLLRDHUP
 	epollET  = 1 << 31
 
-	maxWatches = 128
+	maxWatches = 2048
 )
 
 // watch is one descriptor in one epoll's interest list.
 type watch struct {
 	epoll, fd int16 // epoll 0: the entry is free
+	next      int16 // of the same descriptor; in the free list
+	queueNext int16 // in the epoll's queue
+	queued    bool
 	events    uint32
 	edges     uint32 // edge-triggered: what happened since it was last told
 	data      [2]uint32
 }
 
-var watches [maxWatches]watch
+var (
+	watches     [maxWatches]watch
+	watchesUsed int16          // entries beyond were never used
+	watchesFree int16 = nobody // list of those that were
 
-func forgetWatches(fd uint32) {
-	for i := range watches {
-		if w := &watches[i]; w.epoll == int16(fd) || w.fd == int16(fd) {
-			w.epoll = 0
+	epollWaiters int16 // threads in epoll_wait
+)
+
+// newWatch takes a free entry; nobody if there is none.
+func newWatch() int16 {
+	if i := watchesFree; i != nobody {
+		watchesFree = watches[i].next
+		return i
+	}
+	if watchesUsed == maxWatches {
+		return nobody
+	}
+	watchesUsed++
+	return watchesUsed - 1
+}
+
+// dropWatch removes watch i from its epoll and frees it; the caller has taken it
+// out of its descriptor's list.
+func dropWatch(i int16) {
+	w := &watches[i]
+	if w.queued {
+		e := &files[w.epoll]
+		prev := int16(nobody)
+		for j := e.queue; j != nobody; prev, j = j, watches[j].queueNext {
+			if j != i {
+				continue
+			}
+			if prev == nobody {
+				e.queue = w.queueNext
+			} else {
+				watches[prev].queueNext = w.queueNext
+			}
+			if e.queueEnd == i {
+				e.queueEnd = prev
+			}
+			break
 		}
 	}
+	*w = watch{next: watchesFree}
+	watchesFree = i
+}
+
+// forgetWatches drops the watches of descriptor fd, which is being closed, and
+// if it is an epoll, those in it.
+func forgetWatches(fd uint32) {
+	f := &files[fd]
+	for i := f.watches; i != nobody; {
+		next := watches[i].next
+		dropWatch(i)
+		i = next
+	}
+	f.watches = nobody
+	if f.kind != fileEpoll {
+		return
+	}
+	for j := range files {
+		if files[j].kind != fileNone {
+			unwatch(uint32(j), int16(fd))
+		}
+	}
+}
+
+// unwatch removes descriptor fd's watch in epoll ep and reports whether there
+// was one.
+func unwatch(fd uint32, ep int16) bool {
+	prev := int16(nobody)
+	for i := files[fd].watches; i != nobody; prev, i = i, watches[i].next {
+		if watches[i].epoll != ep {
+			continue
+		}
+		if prev == nobody {
+			files[fd].watches = watches[i].next
+		} else {
+			watches[prev].next = watches[i].next
+		}
+		dropWatch(i)
+		return true
+	}
+	return false
 }
 
 func sysEpollCtl(ep, op, fd, event uint32) uint32 {
@@ -42,73 +123,104 @@ func sysEpollCtl(ep, op, fd, event uint32) uint32 {
 	if e.kind != fileEpoll || ep == fd {
 		return errno(EINVAL)
 	}
-	if f.kind < fileEvent || f.kind == fileEpoll {
+	if !watchable(f.kind) {
 		return errno(EPERM)
 	}
 	const add, del, mod = 1, 2, 3
-	var w, free *watch
-	for i := range watches {
-		switch x := &watches[i]; {
-		case x.epoll == int16(ep) && x.fd == int16(fd):
-			w = x
-		case x.epoll == 0 && free == nil:
-			free = x
-		}
-	}
-	if op != del && !accessible(event, 16, false) {
-		return errno(EFAULT)
-	}
-	switch op {
-	case add:
-		if w != nil {
-			return errno(EEXIST)
-		}
-		if free == nil {
-			return errno(ENOSPC)
-		}
-		w = free
-	case del:
-		if w == nil {
+	if op == del {
+		if !unwatch(fd, int16(ep)) {
 			return errno(ENOENT)
 		}
-		w.epoll = 0
 		return 0
-	case mod:
-		if w == nil {
-			return errno(ENOENT)
-		}
-	default:
+	}
+	if op != add && op != mod {
 		return errno(EINVAL)
 	}
-	w.epoll, w.fd = int16(ep), int16(fd)
+	if !accessible(event, 16, false) {
+		return errno(EFAULT)
+	}
+	i := f.watches
+	for i != nobody && watches[i].epoll != int16(ep) {
+		i = watches[i].next
+	}
+	switch {
+	case op == mod && i == nobody:
+		return errno(ENOENT)
+	case op == add && i != nobody:
+		return errno(EEXIST)
+	case op == add:
+		if i = newWatch(); i == nobody {
+			return errno(ENOSPC)
+		}
+		watches[i] = watch{epoll: int16(ep), fd: int16(fd), next: f.watches}
+		f.watches = i
+	}
+	w := &watches[i]
 	w.events = load32(event) | epollErr | epollHup
 	w.edges = ^uint32(0) // what holds now is told once
 	w.data[0], w.data[1] = load32(event+8), load32(event+12)
-	wakeEpolls(ep)
+	queueWatch(i)
 	return 0
+}
+
+func watchable(k fileKind) bool {
+	return k == fileEvent || k == filePipeRead || k == filePipeWrite || k == fileSocket
+}
+
+// queueWatch has watch i looked at by its epoll's next wait, or one that waits
+// now.
+func queueWatch(i int16) {
+	w := &watches[i]
+	e := &files[w.epoll]
+	if !w.queued {
+		w.queued = true
+		w.queueNext = nobody
+		if e.queue == nobody {
+			e.queue = i
+		} else {
+			watches[e.queueEnd].queueNext = i
+		}
+		e.queueEnd = i
+	}
+	if epollWaiters > 0 {
+		wakeEpoll(uint32(w.epoll))
+	}
 }
 
 // ready stores up to max events of epoll ep at events and returns how many.
 func ready(ep, events, max uint32) uint32 {
+	e := &files[ep]
 	n := uint32(0)
-	for i := range watches {
+	last := e.queueEnd // level-triggered watches go behind it again
+	for e.queue != nobody && n < max {
+		i := e.queue
 		w := &watches[i]
-		if w.epoll != int16(ep) || n == max {
-			continue
-		}
+		e.queue = w.queueNext
+		w.queued = false
 		got := readiness(uint32(w.fd)) & w.events
 		if w.events&epollET != 0 {
 			got &= w.edges
 			w.edges &^= got
+		} else if got != 0 {
+			w.queued = true
+			w.queueNext = nobody
+			if e.queue == nobody {
+				e.queue = i
+			} else {
+				watches[e.queueEnd].queueNext = i
+			}
+			e.queueEnd = i
 		}
-		if got == 0 {
-			continue
+		if got != 0 {
+			at := events + n*16
+			store32(at, got)
+			store32(at+8, w.data[0])
+			store32(at+12, w.data[1])
+			n++
 		}
-		at := events + n*16
-		store32(at, got)
-		store32(at+8, w.data[0])
-		store32(at+12, w.data[1])
-		n++
+		if i == last {
+			break
+		}
 	}
 	return n
 }
@@ -122,6 +234,7 @@ func sysEpollWait(t *thread, ep, events, max, timeout uint32) uint32 {
 	if e.kind != fileEpoll || max == 0 || max > 1<<20 {
 		return errno(EINVAL)
 	}
+	max = min(max, 1024)
 	if !accessible(events, max*16, true) {
 		return errno(EFAULT)
 	}
@@ -133,21 +246,20 @@ func sysEpollWait(t *thread, ep, events, max, timeout uint32) uint32 {
 		deadline = after(int64(timeout) * 1_000_000)
 	}
 	block(t, waitEpoll, ep, deadline, 0)
+	epollWaiters++
 	return 0
 }
 
-// watchesChanged notes the edge on every watch of fd and wakes the waiters.
+// watchesChanged notes on every watch of fd that events became possible.
 func watchesChanged(fd, events uint32) {
-	for i := range watches {
-		if w := &watches[i]; w.epoll != 0 && w.fd == int16(fd) {
-			w.edges |= events
-			wakeEpolls(uint32(w.epoll))
-		}
+	for i := files[fd].watches; i != nobody; i = watches[i].next {
+		watches[i].edges |= events
+		queueWatch(i)
 	}
 }
 
-// wakeEpolls wakes a thread that waits for epoll ep if there is an event now.
-func wakeEpolls(ep uint32) {
+// wakeEpoll wakes a thread that waits for epoll ep if there is an event now.
+func wakeEpoll(ep uint32) {
 	for i := range threads {
 		t := &threads[i]
 		if t.state != threadBlocked || t.wait != waitEpoll || t.waitAddr != ep {
@@ -157,5 +269,6 @@ func wakeEpolls(ep uint32) {
 		if n := ready(ep, t.ctx.r[1], t.ctx.r[2]); n > 0 {
 			wake(int16(i), n)
 		}
+		return
 	}
 }

@@ -93,6 +93,9 @@ func loadELF() uint32 {
 	// The program may take the devices' addresses.
 	machine.GICD += deviceAlias
 	machine.GICC += deviceAlias
+	if machine.MPCore != 0 {
+		machine.MPCore += deviceAlias
+	}
 	mmio.Offset = deviceAlias
 	for i := range machine.Devices {
 		protect(machine.Devices[i].Base, machine.Devices[i].Size, attrNone)

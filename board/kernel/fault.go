@@ -20,6 +20,11 @@ func trapEntry(kind uint32) {
 	t := &threads[cur]
 	switch kind {
 	case kindSVC:
+		if t.ctx.cpsr&0x1f != modeSYS { // a system call of the kernel's: its stack is gone
+			c := newCause(CauseKernelFault)
+			c.fromThread(t)
+			die(c)
+		}
 		syscall(t)
 	case kindIRQ:
 		interrupt()
@@ -120,9 +125,7 @@ func kernelFault(f *faultFrame) {
 	}
 	c := newCause(CauseKernelFault)
 	c.Addr, c.Status, c.Trap = addr, fsr, f.kind
-	for i := range f.r {
-		c.Regs[i] = f.r[i]
-	}
+	copy(c.Regs[:], f.r[:])
 	c.Regs[15], c.Regs[16] = f.pc, f.cpsr
 	c.Thread = threads[cur].id
 	die(c)

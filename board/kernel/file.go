@@ -2,9 +2,8 @@
 
 package kernel
 
-// File descriptors: 0 (empty), 1 and 2 (console), and what the runtime and the
-// standard library need to wait: eventfd, epoll, pipes. There are no files yet:
-// open fails with ENOENT, which they accept.
+// File descriptors: 0 (empty), 1 and 2 (console), files (open.go), and what the
+// runtime and the standard library need to wait: eventfd, epoll, pipes.
 
 type fileKind uint8
 
@@ -12,31 +11,42 @@ const (
 	fileNone fileKind = iota
 	fileStdin
 	fileConsole
+	fileNode
 	fileEvent
 	fileEpoll
 	filePipeRead
 	filePipeWrite
+	fileSocket
 )
 
 const (
-	maxFiles = 64
+	maxFiles = 1024
 
 	oNonblock = 0x800
 )
 
 type file struct {
 	kind  fileKind
-	pipe  uint8  // index in pipes
+	pipe  uint8  // index in pipes; console: 1 output, 2 error
+	open  uint16 // index in opens
 	flags uint32 // open(2)'s: access mode, O_NONBLOCK
+	sock  uint16 // index in socks
+
+	watches         int16 // list of the watches on it, see epoll.go
+	queue, queueEnd int16 // an epoll's watches that may have something to tell
+
 	count uint64 // eventfd's counter
 }
 
 var files [maxFiles]file
 
 func initFiles() {
-	files[0].kind = fileStdin
-	files[1] = file{kind: fileConsole, flags: 1}
-	files[2] = file{kind: fileConsole, flags: 1}
+	newFile(fileStdin, 0)
+	for fd := uint8(1); fd <= 2; fd++ {
+		newFile(fileConsole, 1)
+		files[fd].pipe = fd
+	}
+	initVFS()
 }
 
 // fileOf returns the open file fd, nil if there is none.
@@ -50,7 +60,7 @@ func fileOf(fd uint32) *file {
 func newFile(k fileKind, flags uint32) uint32 {
 	for i := range files {
 		if files[i].kind == fileNone {
-			files[i] = file{kind: k, flags: flags}
+			files[i] = file{kind: k, flags: flags, watches: nobody, queue: nobody, queueEnd: nobody}
 			return uint32(i)
 		}
 	}
@@ -68,6 +78,8 @@ func readiness(fd uint32) uint32 {
 		return epollOut
 	case filePipeRead, filePipeWrite:
 		return pipeReadiness(f)
+	case fileSocket:
+		return sockReadiness(f)
 	}
 	return 0
 }
@@ -80,8 +92,15 @@ func sysClose(fd uint32) uint32 {
 	forgetWatches(fd)
 	kind := f.kind
 	f.kind = fileNone
+	fileChanged(fd, 0) // who waits for it makes the call again, and gets EBADF
 	if kind == filePipeRead || kind == filePipeWrite {
 		closePipe(f, kind)
+	}
+	if kind == fileNode {
+		closeNode(f)
+	}
+	if kind == fileSocket {
+		closeSock(uint32(f.sock))
 	}
 	return 0
 }
@@ -91,14 +110,25 @@ func sysRead(t *thread, fd, p, n uint32) uint32 {
 	if f == nil {
 		return errno(EBADF)
 	}
+	if p+n < p {
+		return errno(EFAULT)
+	}
+	if int32(n) < 0 {
+		return errno(EINVAL)
+	}
+	n = min(n, 64<<10) // bounds the time in here; callers read the rest
 	if !accessible(p, n, true) {
 		return errno(EFAULT)
 	}
 	switch f.kind {
 	case fileStdin:
 		return 0
+	case fileNode:
+		return readNode(f, p, n, 0, true)
 	case filePipeRead:
 		return readPipe(t, fd, p, n)
+	case fileSocket:
+		return sysRecvfrom(t, fd, p, n, 0, 0, 0)
 	case fileEvent:
 		if n < 8 {
 			return errno(EINVAL)
@@ -127,10 +157,14 @@ func sysWrite(t *thread, fd, p, n uint32) uint32 {
 	}
 	switch f.kind {
 	case fileConsole:
-		consoleWrite(fd, p, n)
+		consoleWrite(uint32(f.pipe), p, n)
 		return n
+	case fileNode:
+		return writeNode(f, n)
 	case filePipeWrite:
 		return writePipe(t, fd, p, n)
+	case fileSocket:
+		return sysSendto(t, fd, p, n, 0, 0, 0)
 	case fileEvent:
 		if n < 8 {
 			return errno(EINVAL)
@@ -149,6 +183,8 @@ func sysWrite(t *thread, fd, p, n uint32) uint32 {
 	return errno(EBADF)
 }
 
+var fileWaiters int16 // threads that wait for a descriptor to change
+
 // waitOrAgain is what happens to a read or write that cannot go on: EAGAIN, or,
 // for a blocking descriptor, the thread waits until the file changes and makes
 // the call again.
@@ -164,10 +200,12 @@ func waitOrAgain(t *thread, fd uint32) uint32 {
 // fileChanged wakes what waits for descriptor fd: events tells what became
 // possible.
 func fileChanged(fd, events uint32) {
-	for i := range threads {
-		t := &threads[i]
-		if t.state == threadBlocked && t.wait == waitFile && t.waitAddr == fd {
-			wake(int16(i), 0)
+	if fileWaiters > 0 {
+		for i := range threads {
+			t := &threads[i]
+			if t.state == threadBlocked && t.wait == waitFile && t.waitAddr == fd {
+				wake(int16(i), 0)
+			}
 		}
 	}
 	watchesChanged(fd, events)
@@ -197,7 +235,7 @@ func sysWritev(t *thread, fd, iov, n uint32) uint32 {
 			return r
 		}
 		total += r
-		if r < load32(iov+8*i+4) {
+		if r < load32(iov+8*i+4) || total >= 64<<10 {
 			break
 		}
 	}
@@ -210,8 +248,10 @@ func sysFcntl(fd, cmd, arg uint32) uint32 {
 	if f == nil {
 		return errno(EBADF)
 	}
-	const getFD, setFD, getFL, setFL = 1, 2, 3, 4
+	const dupFD, getFD, setFD, getFL, setFL, dupFDCloexec = 0, 1, 2, 3, 4, 1030
 	switch cmd {
+	case dupFD, dupFDCloexec:
+		return sysDup(fd, arg)
 	case getFD, setFD:
 		return 0
 	case getFL:
@@ -225,8 +265,12 @@ func sysFcntl(fd, cmd, arg uint32) uint32 {
 
 // sysFstat tells that the standard descriptors are a terminal-like device.
 func sysFstat(fd, st uint32) uint32 {
-	if fileOf(fd) == nil {
+	f := fileOf(fd)
+	if f == nil {
 		return errno(EBADF)
+	}
+	if f.kind == fileNode {
+		return fstatNode(f, st)
 	}
 	if !accessible(st, 104, true) {
 		return errno(EFAULT)

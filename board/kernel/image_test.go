@@ -1,4 +1,4 @@
-//go:build arm && mx6ulevk
+//go:build arm && (mx6ulevk || sabrelite)
 
 package kernel_test
 
@@ -15,7 +15,6 @@ import (
 	"github.com/gasp-go/gasp/board/kernel"
 	"github.com/gasp-go/gasp/board/mmio"
 	"github.com/gasp-go/gasp/board/trap"
-	_ "github.com/gasp-go/gasp/boards/mx6ulevk"
 )
 
 // These tests are linked with the kernel into one image, as a firmware is, and

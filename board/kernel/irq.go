@@ -12,6 +12,8 @@ const (
 	gicdTYPER     = 0x004
 	gicdISENABLER = 0x100
 	gicdICENABLER = 0x180
+	gicdICPENDR   = 0x280
+	gicdICACTIVER = 0x380
 	gicdIPRIORITY = 0x400
 	gicdITARGETS  = 0x800
 	giccCTLR      = 0x000
@@ -31,6 +33,8 @@ func initIRQ() {
 	words := min(load32(machine.GICD+gicdTYPER)&0x1f+1, maxIRQ/32) // 32 interrupts each
 	for i := uint32(0); i < words; i++ {
 		store32(machine.GICD+gicdICENABLER+4*i, 0xffffffff)
+		store32(machine.GICD+gicdICPENDR+4*i, 0xffffffff)   // what the loader
+		store32(machine.GICD+gicdICACTIVER+4*i, 0xffffffff) // left behind
 	}
 	for i := uint32(0); i < words*8; i++ {
 		store32(machine.GICD+gicdIPRIORITY+4*i, 0xa0a0a0a0)

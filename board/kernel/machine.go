@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"runtime"
 	"unsafe"
 
 	"github.com/gasp-go/gasp/board/trap"
@@ -25,7 +26,17 @@ type Machine struct {
 	Devices [4]Range
 
 	GICD, GICC uint32 // interrupt controller: distributor, CPU interface
-	TimerIRQ   int    // of the generic timer's physical timer
+
+	// MPCore is the private memory region of a Cortex-A9 MPCore, whose global
+	// timer is then the clock; 0: the CPU has the generic timer. PL310 is the
+	// level 2 cache controller beside it.
+	MPCore, PL310 uint32
+
+	// TimerIRQ is the timer's interrupt (generic: of the physical timer).
+	// TimerHz finds out the counter's rate, given its low word; nil: CNTFRQ
+	// has it. Trap context.
+	TimerIRQ int
+	TimerHz  func(counter func() uint32) uint32
 
 	// EarlyInit prepares what the kernel itself needs (system counter, console
 	// UART). It runs with MMU off, in trap context.
@@ -62,6 +73,7 @@ const (
 // ready to enter the Go runtime.
 func boot(m *Machine) {
 	copyMachine(m)
+	initMPCore()
 	if machine.EarlyInit != nil {
 		machine.EarlyInit()
 	}
@@ -122,6 +134,7 @@ func run(fn func(unsafe.Pointer), arg unsafe.Pointer) {
 		return
 	}
 	svcRun(*(*uintptr)(unsafe.Pointer(&fn)), arg)
+	runtime.KeepAlive(fn) // svcRun has its address only
 }
 
 func init() { trap.Enter = run }

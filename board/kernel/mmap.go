@@ -26,17 +26,21 @@ func sysMmap(addr, size, prot, flags uint32) uint32 {
 	if prot == protNone {
 		state = pageReserved
 	}
-	if state == pageDemand && !affordable(size>>pageShift) {
-		return errno(ENOMEM)
-	}
-	switch {
-	case flags&mapFixed != 0:
+	replaced := uint32(0) // pages that are promised already
+	if flags&mapFixed != 0 {
 		if addr&(pageSize-1) != 0 {
 			return errno(EINVAL)
 		}
 		if !inVM(addr, size) {
 			return errno(ENOMEM)
 		}
+		replaced = promisedIn(addr, size)
+	}
+	if state == pageDemand && !affordable(size>>pageShift-replaced) {
+		return errno(ENOMEM)
+	}
+	switch {
+	case flags&mapFixed != 0:
 	case addr&(pageSize-1) == 0 && inVM(addr, size) && isFree(addr, size):
 		// The hint is as good as any other place.
 	default:
@@ -47,6 +51,21 @@ func sysMmap(addr, size, prot, flags uint32) uint32 {
 	}
 	setState(addr, size, state)
 	return addr
+}
+
+// promisedIn counts the accessible pages of a range.
+func promisedIn(addr, size uint32) (n uint32) {
+	for va := addr; va < addr+size; {
+		step := uint32(pageSize)
+		if load32(l1+va>>20*4)&3 == 0 { // the whole megabyte alike
+			step = min(sectionSize-va&(sectionSize-1), addr+size-va)
+		}
+		if s, _ := stateOf(va); s == pageDemand || s == pageUsed {
+			n += step >> pageShift
+		}
+		va += step
+	}
+	return n
 }
 
 // affordable reports whether n more pages can be promised.
@@ -91,6 +110,9 @@ func findFree(size uint32) uint32 {
 }
 
 func sysMunmap(addr, size uint32) uint32 {
+	if size > machine.VMSize {
+		return errno(EINVAL)
+	}
 	size = (size + pageSize - 1) &^ (pageSize - 1)
 	if addr&(pageSize-1) != 0 || size == 0 || !inVM(addr, size) {
 		return errno(EINVAL)
@@ -102,6 +124,9 @@ func sysMunmap(addr, size uint32) uint32 {
 // sysMprotect knows no access and read-write; narrower rights are granted as
 // read-write.
 func sysMprotect(addr, size, prot uint32) uint32 {
+	if size > machine.VMSize {
+		return errno(ENOMEM)
+	}
 	size = (size + pageSize - 1) &^ (pageSize - 1)
 	if addr&(pageSize-1) != 0 {
 		return errno(EINVAL)
@@ -119,6 +144,10 @@ func sysMprotect(addr, size, prot uint32) uint32 {
 			return errno(ENOMEM)
 		case pageReserved:
 			reserved++
+		case pageUsed:
+			if prot == protNone {
+				return errno(EINVAL) // what it holds could not be kept
+			}
 		}
 	}
 	if prot != protNone && !affordable(reserved) {
@@ -139,6 +168,9 @@ func sysMprotect(addr, size, prot uint32) uint32 {
 // when touched again. Other advice is taken without effect.
 func sysMadvise(addr, size, advice uint32) uint32 {
 	const dontNeed, free = 4, 8
+	if size > machine.VMSize {
+		return errno(ENOMEM)
+	}
 	if addr&(pageSize-1) != 0 {
 		return errno(EINVAL)
 	}

@@ -154,6 +154,10 @@ func initMMU() {
 	l2Base = dmaBase - n*1024
 	frameBase = (l2Base - (ramEnd-machine.RAMBase)>>pageShift*4) &^ (pageSize - 1)
 	kernTop = frameBase
+	if imageEnd > kernTop {
+		puts("Not enough RAM for this image\n")
+		Halt()
+	}
 	zero(kernTop, dmaBase-kernTop)
 	n = l2Base
 	for i := range tableRanges {

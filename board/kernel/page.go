@@ -127,6 +127,7 @@ func stateOf(va uint32) (s pageState, desc uint32) {
 // Frames they had become free.
 func setState(va, size uint32, s pageState) {
 	n := size >> pageShift
+	flush := n > 16 // all at once
 	for n > 0 {
 		e := l1 + va>>20*4
 		d := load32(e)
@@ -148,7 +149,9 @@ func setState(va, size uint32, s pageState) {
 			store32(p, uint32(s))
 			if old&3 != 0 {
 				cacheCleanLine(p)
-				tlbFlushPage(va)
+				if !flush {
+					tlbFlushPage(va)
+				}
 				freeFrame(old &^ (pageSize - 1))
 				count(pageUsed, s, 1)
 			} else {
@@ -160,8 +163,11 @@ func setState(va, size uint32, s pageState) {
 			// Nothing in the table says more than the whole does.
 			store32(e, uint32(s))
 			cacheCleanLine(e)
-			tlbFlushAll()
+			flush = true
 		}
+	}
+	if flush {
+		tlbFlushAll()
 	}
 }
 
@@ -181,9 +187,12 @@ func demand(va uint32) bool {
 	if s != pageDemand && s != pageBSS {
 		return false
 	}
+	if s == pageBSS && !affordable(1) {
+		return false // or it would take what mmap promised
+	}
 	frame := takeFrame()
 	if frame == 0 {
-		return false // only uninitialised data can come here
+		return false
 	}
 	if s == pageBSS {
 		pages.promised++
@@ -214,6 +223,9 @@ func accessible(addr, n uint32, write bool) bool {
 		switch s, d := stateOf(va); s {
 		case pageDemand, pageBSS:
 		case pageUsed:
+			if d&(1<<3) == 0 {
+				return false // a device's or DMA memory: not cached
+			}
 			readOnly := d&(1<<9) != 0
 			if d&3 == 2 && load32(l1+va>>20*4)&3 == 2 {
 				readOnly = d&(1<<15) != 0
@@ -236,7 +248,7 @@ func Peek(addr uint32) (word uint32, ok bool) {
 	if addr&3 != 0 || addr < pageSize || l2Table(addr) == 0 {
 		return 0, false
 	}
-	if s, _ := stateOf(addr); s != pageUsed {
+	if s, d := stateOf(addr); s != pageUsed || d&(1<<3) == 0 {
 		return 0, false
 	}
 	return load32(addr), true

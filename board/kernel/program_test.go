@@ -274,8 +274,11 @@ func TestBadArgumentsGetLinuxErrors(t *testing.T) {
 		{"mmap of nothing", raw6(syscall.SYS_MMAP2, 0, 0, 3, 0x22), syscall.EINVAL},
 		{"mmap of everything", raw6mmap(0xfffff000), syscall.ENOMEM},
 		{"munmap misaligned", raw(syscall.SYS_MUNMAP, 0x80000001, 4096, 0), syscall.EINVAL},
-		{"munmap of the kernel", raw(syscall.SYS_MUNMAP, 0x80201000, 4096, 0), syscall.EINVAL},
-		{"mprotect of the kernel", raw(syscall.SYS_MPROTECT, 0x80201000, 4096, 3), syscall.ENOMEM},
+		// Where the boards have the kernel, and none has mmap's addresses.
+		{"munmap of i.MX6UL's kernel", raw(syscall.SYS_MUNMAP, 0x80201000, 4096, 0), syscall.EINVAL},
+		{"mprotect of i.MX6UL's kernel", raw(syscall.SYS_MPROTECT, 0x80201000, 4096, 3), syscall.ENOMEM},
+		{"munmap of i.MX6Q's kernel", raw(syscall.SYS_MUNMAP, 0x10201000, 4096, 0), syscall.EINVAL},
+		{"mprotect of i.MX6Q's kernel", raw(syscall.SYS_MPROTECT, 0x10201000, 4096, 3), syscall.ENOMEM},
 		{"open", raw(syscall.SYS_OPEN, buf, 0, 0), syscall.ENOENT},
 		{"signal 65", raw6(syscall.SYS_RT_SIGACTION, 65, 0, 0, 8), syscall.EINVAL},
 		{"tgkill of no thread", raw(syscall.SYS_TGKILL, 1, 4000, 23), syscall.ESRCH},
@@ -386,11 +389,8 @@ func TestRandomBytesDiffer(t *testing.T) {
 	}
 }
 
-func TestFilesAreAbsent(t *testing.T) {
+func TestStandardInputIsEmpty(t *testing.T) {
 	onKernel(t)
-	if _, err := os.Open("/etc/hosts"); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("open: %v", err)
-	}
 	if n, err := os.Stdin.Read(make([]byte, 8)); n != 0 || err == nil {
 		t.Errorf("standard input: %d bytes, %v", n, err)
 	}

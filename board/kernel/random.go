@@ -10,7 +10,7 @@ import "math/bits"
 //
 // What goes into the pool, in order of worth: the seed that the loader passes
 // as boot argument gasp.seed= (hexadecimal, any length; "gasp run" and "gasp
-// exec" pass 256 bits from the host); the generic timer at each interrupt; the
+// exec" pass 256 bits from the host); the timer at each interrupt; the
 // timer's jitter against a loop through memory at boot. Under QEMU with -icount
 // the timer is deterministic: without a seed, so are the random numbers.
 // RandomSeeded tells whether there was a seed.
@@ -61,7 +61,7 @@ func initRandom() {
 
 // stir mixes v and the time into the pool. Trap context.
 func stir(v uint32) {
-	lo, _ := cntpct()
+	lo := uint32(counter())
 	i := poolIndex & 7
 	poolIndex++
 	pool[i] = bits.RotateLeft32(pool[i]*0x9e3779b1, 13) ^ lo ^ v<<16 ^ v

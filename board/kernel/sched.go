@@ -42,7 +42,7 @@ func makeReady(i int16, woken bool) {
 		r := &threads[cur]
 		if r.state != threadRunning {
 			front = false
-		} else if r.prio == t.prio && nanotime()-switchedAt > grace {
+		} else if r.prio == t.prio && nanotime()-switchedAt+r.ran > grace {
 			front = true
 			resched = true
 		}
@@ -85,9 +85,11 @@ func schedule() {
 	if t.state == threadRunning {
 		switch top := bits.Len32(runqReady) - 1; {
 		case top > int(t.prio):
+			t.ran += nanotime() - switchedAt // the slice goes on later
 			t.state = threadReady
 			enqueue(cur, true)
 		case resched && top == int(t.prio):
+			t.ran = 0
 			t.state = threadReady
 			enqueue(cur, false)
 		}
@@ -103,7 +105,7 @@ func schedule() {
 	if t.pending&^t.masked != 0 {
 		deliverPending(t)
 		if t.state != threadRunning {
-			schedule() // killed: only once, nothing is pending then
+			schedule()
 			return
 		}
 	}

@@ -129,7 +129,7 @@ func sysTgkill(id, sig uint32) uint32 {
 	}
 	t := &threads[i]
 	t.pending |= 1 << (sig - 1)
-	if t.state == threadBlocked && t.pending&^t.masked != 0 {
+	if t.state == threadBlocked && t.wait != waitSocket && t.pending&^t.masked != 0 {
 		wake(i, errno(EINTR))
 	}
 	return 0
@@ -151,7 +151,11 @@ func deliverPending(t *thread) {
 			dieOfSignal(t, sig)
 			return
 		}
-		pushSignal(t, sig, 0xfffffffa, 0) // SI_TKILL
+		code := uint32(siTkill)
+		if sig == sigPROF {
+			code = profCode(t)
+		}
+		pushSignal(t, sig, code, 0)
 		return
 	}
 }

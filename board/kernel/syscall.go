@@ -4,29 +4,6 @@ package kernel
 
 import "unsafe"
 
-// Errno values of linux/arm that the kernel returns.
-const (
-	EPERM     = 1
-	ENOENT    = 2
-	ESRCH     = 3
-	EINTR     = 4
-	EBADF     = 9
-	EAGAIN    = 11
-	ENOMEM    = 12
-	EFAULT    = 14
-	EEXIST    = 17
-	ENODEV    = 19
-	EINVAL    = 22
-	EMFILE    = 24
-	ENOSPC    = 28
-	EPIPE     = 32
-	ERANGE    = 34
-	ENOSYS    = 38
-	ETIMEDOUT = 110
-)
-
-func errno(e int32) uint32 { return uint32(-e) }
-
 // sysRun is the kernel's own call: run a function in trap context.
 const sysRun = 0x10000
 
@@ -34,8 +11,7 @@ const sysRun = 0x10000
 // that the network thread finds a P when another goroutine computes.
 const maxCPU = 2
 
-// nsys counts calls by number, for the report of what a program uses; unknown
-// holds the numbers that were answered with ENOSYS.
+// nsys counts calls by number, to tell what a program uses.
 var nsys [512]uint32
 
 // syscall answers the system call that thread t makes: number in r7, arguments
@@ -60,10 +36,84 @@ func syscall(t *thread) {
 		r = sysRead(t, a0, a1, a2)
 	case 4: // write
 		r = sysWrite(t, a0, a1, a2)
-	case 5, 322, 332, 33, 334, 327, 397: // open, openat, readlinkat, access, faccessat, fstatat64, statx
-		r = errno(ENOENT)
+	case 5: // open
+		r = sysOpen(atFDCWD, a0, a1)
+	case 322: // openat
+		r = sysOpen(a0, a1, a2)
 	case 6: // close
 		r = sysClose(a0)
+	case 8: // creat
+		r = sysOpen(atFDCWD, a0, 1|oCreate|oTrunc)
+	case 10, 15, 40, 92, 193: // unlink, chmod, rmdir, truncate, truncate64
+		r = sysAlter(atFDCWD, a0, false)
+	case 328, 333, 348: // unlinkat, fchmodat, utimensat
+		r = sysAlter(a0, a1, false)
+	case 38: // rename
+		r = sysAlter(atFDCWD, a0, false)
+	case 329, 382: // renameat, renameat2
+		r = sysAlter(a0, a1, false)
+	case 14, 39: // mknod, mkdir
+		r = sysAlter(atFDCWD, a0, true)
+	case 323, 324: // mkdirat, mknodat
+		r = sysAlter(a0, a1, true)
+	case 9, 83: // link, symlink
+		r = sysAlter(atFDCWD, a1, true)
+	case 331: // symlinkat
+		r = sysAlter(a1, a2, true)
+	case 330: // linkat
+		r = sysAlter(a2, a3, true)
+	case 19: // lseek
+		r = sysLseek(a0, a1, a2)
+	case 140: // _llseek
+		r = sysLLseek(a0, a1, a2, a3, t.ctx.r[4])
+	case 33: // access
+		r = sysAccess(atFDCWD, a0, a1, 0)
+	case 334: // faccessat
+		r = sysAccess(a0, a1, a2, 0)
+	case 439: // faccessat2
+		r = sysAccess(a0, a1, a2, a3)
+	case 41: // dup
+		r = sysDup(a0, 0)
+	case 63: // dup2
+		if r = a0; a0 != a1 {
+			r = sysDup3(a0, a1)
+		} else if fileOf(a0) == nil {
+			r = errno(EBADF)
+		}
+	case 358: // dup3
+		r = sysDup3(a0, a1)
+	case 85: // readlink
+		r = sysReadlink(atFDCWD, a0, a1, a2)
+	case 332: // readlinkat
+		r = sysReadlink(a0, a1, a2, a3)
+	case 145: // readv
+		r = sysReadv(t, a0, a1, a2)
+	case 180: // pread64: the offset in an even pair of registers
+		r = sysPread(a0, a1, a2, int64(uint64(t.ctx.r[5])<<32|uint64(t.ctx.r[4])))
+	case 181: // pwrite64
+		r = sysPwrite(a0, a1, a2, int64(uint64(t.ctx.r[5])<<32|uint64(t.ctx.r[4])))
+	case 195: // stat64
+		r = sysStat(atFDCWD, a0, a1, 0)
+	case 196: // lstat64
+		r = sysStat(atFDCWD, a0, a1, atSymlinkNoFollow)
+	case 327: // fstatat64
+		r = sysStat(a0, a1, a2, a3)
+	case 217: // getdents64
+		r = sysGetdents(a0, a1, a2)
+	case 79: // settimeofday
+		r = sysSettimeofday(a0, a1)
+	case 262, 404: // clock_settime, clock_settime64
+		r = sysClockSettime(a0, a1, nr == 404)
+	case 104: // setitimer
+		r = sysSetitimer(a0, a1, a2)
+	case 105: // getitimer
+		r = sysSetitimer(a0, 0, a1)
+	case 257: // timer_create
+		r = sysTimerCreate(t, a0, a1, a2)
+	case 258, 409: // timer_settime, timer_settime64
+		r = sysTimerSettime(a0, a1, a2, a3, nr == 409)
+	case 261: // timer_delete
+		r = sysTimerDelete(a0)
 	case 20: // getpid
 		r = 1
 	case 199, 200, 201, 202, 24, 47, 49, 50, 64: // getuid and friends
@@ -72,6 +122,8 @@ func syscall(t *thread) {
 		r = sysTgkill(t.id, a1)
 	case 55, 221: // fcntl, fcntl64
 		r = sysFcntl(a0, a1, a2)
+	case 77: // getrusage
+		r = sysGetrusage(a0, a1)
 	case 78: // gettimeofday
 		r = sysTime(a0, 0, 1000, false)
 	case 91: // munmap
@@ -85,7 +137,13 @@ func syscall(t *thread) {
 	case 146: // writev
 		r = sysWritev(t, a0, a1, a2)
 	case 158: // sched_yield
-		resched = true
+		if t.prio != prioNormal {
+			// The runtime spins for what a thread of lower priority
+			// holds: let that run.
+			block(t, waitSleep, 0, after(20_000), 0)
+		} else {
+			resched = true
+		}
 	case 162: // nanosleep
 		r = sysNanosleep(t, a0)
 	case 173: // rt_sigreturn
@@ -134,6 +192,8 @@ func syscall(t *thread) {
 		r = sysTime(a1, a0, 1, true)
 	case 268: // tgkill
 		r = sysTgkill(a1, a2)
+	case 340: // splice
+		r = errno(EINVAL) // as for descriptors that cannot: callers copy instead
 	case 359: // pipe2
 		r = sysPipe(a0, a1)
 	case 356: // eventfd2
@@ -143,6 +203,40 @@ func syscall(t *thread) {
 		}
 	case 250, 357: // epoll_create, epoll_create1
 		r = newFile(fileEpoll, 2)
+	case 281: // socket
+		r = sysSocket(a0, a1, a2)
+	case 282: // bind
+		r = sysBind(t, a0, a1, a2)
+	case 283: // connect
+		r = sysConnect(t, a0, a1, a2)
+	case 284: // listen
+		r = sysListen(t, a0, a1)
+	case 285: // accept
+		r = sysAccept(t, a0, a1, a2, 0)
+	case 366: // accept4
+		r = sysAccept(t, a0, a1, a2, a3)
+	case 286: // getsockname
+		r = sysGetsockname(a0, a1, a2, false)
+	case 287: // getpeername
+		r = sysGetsockname(a0, a1, a2, true)
+	case 289: // send
+		r = sysSendto(t, a0, a1, a2, a3, 0, 0)
+	case 290: // sendto
+		r = sysSendto(t, a0, a1, a2, a3, t.ctx.r[4], t.ctx.r[5])
+	case 291: // recv
+		r = sysRecvfrom(t, a0, a1, a2, a3, 0, 0)
+	case 292: // recvfrom
+		r = sysRecvfrom(t, a0, a1, a2, a3, t.ctx.r[4], t.ctx.r[5])
+	case 293: // shutdown
+		r = sysShutdown(t, a0, a1)
+	case 294: // setsockopt
+		r = sysSetsockopt(t, a0, a1, a2, a3, t.ctx.r[4])
+	case 295: // getsockopt
+		r = sysGetsockopt(t, a0, a1, a2, a3, t.ctx.r[4])
+	case 296: // sendmsg
+		r = sysSendmsg(t, a0, a1, a2)
+	case 297: // recvmsg
+		r = sysRecvmsg(t, a0, a1, a2)
 	case 384: // getrandom
 		r = sysGetrandom(a0, a1)
 	default:
@@ -238,8 +332,8 @@ func sysUname(p uint32) uint32 {
 	}
 	zero(p, 6*65)
 	putString(p, "Linux") // what runs here was built for it
-	putString(p+65, "gasp")
-	putString(p+2*65, "5.10.0-gasp") // the interface that is imitated
+	putString(p+65, hostname)
+	putString(p+2*65, osRelease)
 	putString(p+3*65, "gasp")
 	putString(p+4*65, "armv7l")
 	return 0

@@ -36,6 +36,7 @@ const (
 	waitEpoll
 	waitEvent
 	waitFile
+	waitSocket // a request to the socket service: not interruptible
 )
 
 // Priorities, higher first.
@@ -70,6 +71,11 @@ type thread struct {
 	altSP, altSize  uint32
 
 	cpuTime int64 // ns on the CPU
+	ran     int64 // ns of its slice that were over when a higher priority took the CPU
+
+	// Profiling, see prof.go.
+	profAt   int64 // cpuTime at which its first timer expires, 0: none
+	profiled uint8
 }
 
 const threadsSize = unsafe.Sizeof(threads)
@@ -116,7 +122,8 @@ func sysClone(t *thread, stack uint32) uint32 {
 		n.wait = waitNone
 		n.masked, n.pending = t.masked, 0
 		n.altSP, n.altSize = 0, 0
-		n.cpuTime = 0
+		n.cpuTime, n.ran = 0, 0
+		n.profAt, n.profiled = 0, 0
 		makeReady(int16(i), false)
 		return n.id
 	}
@@ -124,13 +131,20 @@ func sysClone(t *thread, stack uint32) uint32 {
 }
 
 // sysExit ends the calling thread.
-func sysExit(t *thread) { t.state = threadFree }
+func sysExit(t *thread) {
+	profExit(t)
+	t.state = threadFree
+}
 
 // block takes the running thread off the CPU until wake. A deadline of 0 means
 // none; timedOut is the system call's result if it passes.
 func block(t *thread, w waitKind, addr uint32, deadline int64, timedOut uint32) {
 	t.state = threadBlocked
+	t.ran = 0
 	t.wait = w
+	if w == waitFile {
+		fileWaiters++
+	}
 	t.waitAddr = addr
 	if deadline != 0 {
 		t.timedOut = timedOut
@@ -147,8 +161,13 @@ func wake(i int16, result uint32) {
 	if t.timerPos != nobody {
 		timerRemove(i)
 	}
-	if t.wait == waitFutex {
+	switch t.wait {
+	case waitFutex:
 		futexRemove(i)
+	case waitEpoll:
+		epollWaiters--
+	case waitFile:
+		fileWaiters--
 	}
 	t.wait = waitNone
 	if t.restart && result == 0 {

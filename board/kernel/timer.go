@@ -4,10 +4,11 @@ package kernel
 
 import "math/bits"
 
-// Time is the generic timer's physical counter (ARM DDI 0406C, B8), 64 bits
-// wide; it does not wrap in the life of a device. Deadlines of blocked threads
-// are kept in a binary heap; the timer is programmed for the earliest of them
-// and of the end of the running thread's slice.
+// Time is a 64-bit counter's, the generic timer's (generictimer.go) or the
+// global timer's of an MPCore (mpcore.go); it does not wrap in the life of a
+// device. Deadlines of blocked threads are kept in a binary heap; the timer is
+// programmed for the earliest of them and of the end of the running thread's
+// slice.
 
 var (
 	timerFreq uint32 // Hz
@@ -18,26 +19,55 @@ var (
 	timerLen   int16
 	timerArmed int64 // deadline the hardware is programmed for, 0: off
 
-	wallOffset int64 // Unix time in ns at boot
+	wallOffset int64 = wallStart // Unix time in ns at boot
 )
 
 func initTimer() {
-	timerFreq = cntfrq()
-	if timerFreq == 0 {
-		timerFreq = 24_000_000 // i.MX's oscillator, if no loader set CNTFRQ
+	alarmOff() // and the global timer runs
+	if machine.TimerHz != nil {
+		timerFreq = machine.TimerHz(counterLow)
+	} else {
+		timerFreq = genericHz()
 	}
 	if 1_000_000_000%timerFreq == 0 {
 		timerMul = 1_000_000_000 / timerFreq
 	}
-	setTimer(0, 0, 0)
 	timerBoot = nanotime()
+}
+
+// counter is the time in the timer's counts. Any context.
+func counter() uint64 {
+	if machine.MPCore != 0 {
+		return globalCounter()
+	}
+	return genericCounter()
+}
+
+func counterLow() uint32 { return uint32(counter()) }
+
+// setAlarm has the timer interrupt when its counter gets to at, or at once if
+// it is past that.
+func setAlarm(at uint64) {
+	if machine.MPCore != 0 {
+		globalAlarm(at)
+		return
+	}
+	genericAlarm(at)
+}
+
+// alarmOff takes back the alarm.
+func alarmOff() {
+	if machine.MPCore != 0 {
+		globalAlarmOff()
+		return
+	}
+	genericAlarmOff()
 }
 
 // nanotime is the time since boot, in ns. The counter itself need not start
 // with it.
 func nanotime() int64 {
-	lo, hi := cntpct()
-	c := uint64(hi)<<32 | uint64(lo)
+	c := counter()
 	if timerMul != 0 {
 		return int64(c*uint64(timerMul)) - timerBoot
 	}
@@ -63,10 +93,6 @@ func counts(ns int64) uint64 {
 // Nanotime returns the time since boot in nanoseconds. Any context.
 func Nanotime() int64 { return nanotime() }
 
-// SetWallTime sets the wall clock to unix nanoseconds since 1970. Until then it
-// starts at 1970 with the boot.
-func SetWallTime(unix int64) { wallOffset = unix - nanotime() }
-
 // setTick programs the timer; with a slice the running thread is interrupted
 // when its slice ends.
 func setTick(withSlice bool) {
@@ -75,26 +101,29 @@ func setTick(withSlice bool) {
 		at = threads[timerQueue[0]].deadline
 	}
 	if withSlice {
-		if end := switchedAt + slice; at == 0 || end < at {
+		if end := switchedAt + slice - threads[cur].ran; at == 0 || end < at {
 			at = end
 		}
 	}
-	if at == timerArmed {
+	if profiling != 0 {
+		if end := profDeadline(); end != 0 && (at == 0 || end < at) {
+			at = end
+		}
+	}
+	// An alarm that comes too early, or for nothing, costs one interrupt, and
+	// programming the timer at each switch costs more: most deadlines are
+	// overtaken.
+	if at == 0 || timerArmed != 0 && timerArmed <= at {
 		return
 	}
 	timerArmed = at
-	if at == 0 {
-		setTimer(0, 0, 0)
-		return
-	}
-	c := counts(at)
-	setTimer(uint32(c), uint32(c>>32), 1)
+	setAlarm(counts(at))
 }
 
 // timerInterrupt wakes every thread whose deadline has passed and ends the
 // running thread's slice.
 func timerInterrupt() {
-	setTimer(0, 0, 0)
+	alarmOff()
 	timerArmed = 0
 	now := nanotime()
 	for timerLen > 0 {
@@ -104,7 +133,10 @@ func timerInterrupt() {
 		}
 		wake(i, threads[i].timedOut)
 	}
-	if now-switchedAt >= slice {
+	if profiling != 0 {
+		profTick()
+	}
+	if now-switchedAt+threads[cur].ran >= slice {
 		resched = true
 	}
 }

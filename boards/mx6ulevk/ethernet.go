@@ -24,15 +24,7 @@ const (
 	ocotp    = 0x021bc000
 )
 
-func mac0() [6]byte { return address(enet1, 0) }
-func mac1() [6]byte { return address(enet2, 1) }
-
-// address is what the loader left in the MAC, otherwise the fuses'.
-func address(enet uintptr, port int) [6]byte {
-	if mac := imx.LoaderMAC(mmio.At(enet)); mac != [6]byte{} {
-		return mac
-	}
-	return imx.FuseMAC(mmio.At(ocotp), port)
-}
+func mac0() [6]byte { return imx.MAC(mmio.At(enet1), mmio.At(ocotp), 0) }
+func mac1() [6]byte { return imx.MAC(mmio.At(enet2), mmio.At(ocotp), 1) }
 
 func powerUp() error { return nil }

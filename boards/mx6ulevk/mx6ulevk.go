@@ -20,6 +20,7 @@ const (
 	gicc     = 0x00a02000
 	uart1    = 0x02020000
 	wdog1    = 0x020bc000
+	ccm      = 0x020c4000
 	enet1    = 0x02188000
 	enet2    = 0x020b4000
 	uart1IRQ = 32 + 26
@@ -56,7 +57,10 @@ var UART1 = imx.UART{Regs: mmio.At(uart1)}
 
 var watchdog = imx.Watchdog{Regs: mmio.At(wdog1)}
 
-func earlyInit() { UART1.Init() }
+func earlyInit() {
+	imx.StayClocked(mmio.At(ccm))
+	UART1.Init()
+}
 
 func putc(b byte) { UART1.Write(b) }
 

@@ -13,20 +13,23 @@ import (
 
 // deaths are the ways to die, by name.
 var deaths = map[string]func(){
-	"panic":    func() { panic("asked to panic") },
-	"nil":      nilDereference,
-	"throw":    concurrentMapWrites,
-	"deadlock": func() { select {} },
-	"oom":      outOfMemory,
-	"stack":    func() { overflow(1) },
-	"undef":    undefined,
-	"garbage":  jumpToGarbage,
-	"exit":     func() { os.Exit(3) },
-	"trap":     gasp.FaultInTrap,
-	"tophalf":  gasp.FaultInTopHalf,
-	"twice":    gasp.FaultInPanic,
-	"spin":     spinForever,
+	"panic":   func() { panic("asked to panic") },
+	"nil":     nilDereference,
+	"throw":   concurrentMapWrites,
+	"oom":     outOfMemory,
+	"stack":   func() { depth = overflow(1) },
+	"undef":   undefined,
+	"garbage": jumpToGarbage,
+	"exit":    func() { os.Exit(3) },
+	"trap":    gasp.FaultInTrap,
+	"tophalf": gasp.FaultInTopHalf,
+	"twice":   gasp.FaultInPanic,
+	"spin":    spinForever,
 }
+
+// deadlock sleeps for ever. The runtime sees a deadlock only while there is no
+// other goroutine that could wake up, nor a timer: at boot.
+func deadlock() { select {} }
 
 // deadly reports whether how is a way to die.
 func deadly(how string) bool { return deaths[how] != nil }
@@ -44,6 +47,9 @@ func ways() string {
 // die dies of how on the calling goroutine; an unknown way is a panic too.
 func die(how string) {
 	f := deaths[how]
+	if how == "deadlock" {
+		f = deadlock
+	}
 	if f == nil {
 		panic("gasp.die: no such way to die: " + how)
 	}
@@ -84,6 +90,10 @@ func outOfMemory() {
 	}
 }
 
+// depth keeps the calls below from being optimised away.
+var depth int
+
+//lint:ignore SA5007 that it never ends is the point
 func overflow(n int) int { return overflow(n+1) + n }
 
 func undefined() // executes an undefined instruction, in assembly

@@ -8,7 +8,9 @@ import (
 	"html"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/http/pprof"
 	"runtime"
 	"time"
 
@@ -28,8 +30,14 @@ func serveHTTP(sys *gasp.System) {
 		e.Encode(sys.Stats())
 	})
 	mux.HandleFunc("GET /log", logPage)
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("POST /die", func(w http.ResponseWriter, r *http.Request) { diePage(w, r, sys) })
-	ln, err := sys.Stack().Listen("tcp", ":80")
+	ln, err := net.Listen("tcp", ":80")
 	if err != nil {
 		slog.Error("http", "err", err)
 		return
@@ -118,6 +126,6 @@ const (
 <table>
 `
 	pageFoot = `</table>
-<p><a href="/stats.json">all counters</a> <a href="/log">log</a>
+<p><a href="/stats.json">all counters</a> <a href="/log">log</a> <a href="/debug/pprof/">profiles</a>
 `
 )

@@ -22,6 +22,6 @@ func main() {
 		slog.Error("no network interface; nothing to do")
 		select {}
 	}
-	serve(sys)
+	serve()
 	serveHTTP(sys)
 }

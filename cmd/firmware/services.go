@@ -6,8 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-
-	"github.com/gasp-go/gasp"
 )
 
 // Ports of the classic services.
@@ -18,18 +16,18 @@ const (
 )
 
 // serve starts echo, discard and chargen over TCP and UDP.
-func serve(sys *gasp.System) {
-	listen(sys, portEcho, func(c net.Conn) { io.Copy(c, c) })
-	listen(sys, portDiscard, func(c net.Conn) { io.Copy(io.Discard, c) })
-	listen(sys, portChargen, chargen)
-	answer(sys, portEcho, func(_, p []byte) []byte { return p })
-	answer(sys, portDiscard, func(_, _ []byte) []byte { return nil })
-	answer(sys, portChargen, func(buf, _ []byte) []byte { return buf[:copy(buf, line(0))] })
+func serve() {
+	listen(portEcho, func(c net.Conn) { io.Copy(c, c) })
+	listen(portDiscard, func(c net.Conn) { io.Copy(io.Discard, c) })
+	listen(portChargen, chargen)
+	answer(portEcho, func(_, p []byte) []byte { return p })
+	answer(portDiscard, func(_, _ []byte) []byte { return nil })
+	answer(portChargen, func(buf, _ []byte) []byte { return buf[:copy(buf, line(0))] })
 }
 
 // listen serves each TCP connection to addr with fn on a goroutine of its own.
-func listen(sys *gasp.System, addr string, fn func(net.Conn)) {
-	ln, err := sys.Stack().Listen("tcp", addr)
+func listen(addr string, fn func(net.Conn)) {
+	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		slog.Error("listen", "net", "tcp", "addr", addr, "err", err)
 		return
@@ -50,9 +48,9 @@ func listen(sys *gasp.System, addr string, fn func(net.Conn)) {
 }
 
 // answer sends what fn makes of each UDP datagram to addr back to its sender,
-// unless it is empty. fn may use buf for the answer.
-func answer(sys *gasp.System, addr string, fn func(buf, p []byte) []byte) {
-	c, err := sys.Stack().ListenUDP("udp", addr)
+// unless it is nil. fn may use buf for the answer.
+func answer(addr string, fn func(buf, p []byte) []byte) {
+	c, err := net.ListenPacket("udp", addr)
 	if err != nil {
 		slog.Error("listen", "net", "udp", "addr", addr, "err", err)
 		return
@@ -65,7 +63,7 @@ func answer(sys *gasp.System, addr string, fn func(buf, p []byte) []byte) {
 				slog.Error("receive", "addr", addr, "err", err)
 				return
 			}
-			if out := fn(buf, in[:n]); len(out) > 0 {
+			if out := fn(buf, in[:n]); out != nil {
 				// What cannot be sent is lost, as datagrams are; the
 				// stack counts it.
 				c.WriteTo(out, from)
@@ -76,8 +74,12 @@ func answer(sys *gasp.System, addr string, fn func(buf, p []byte) []byte) {
 
 // chargen sends lines until the peer has enough.
 func chargen(c net.Conn) {
-	for i := 0; ; i++ {
-		if _, err := c.Write(line(i)); err != nil {
+	var buf []byte
+	for i := 0; ; {
+		for buf = buf[:0]; len(buf) < 4096; i++ {
+			buf = append(buf, line(i)...)
+		}
+		if _, err := c.Write(buf); err != nil {
 			return
 		}
 	}

@@ -1,0 +1,129 @@
+//go:build arm
+
+package sockets
+
+import (
+	"bytes"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/gasp-go/gasp/board/kernel"
+)
+
+// chunk is how many bytes move between a ring and an endpoint at a time.
+const chunk = 16 << 10
+
+// sendStream hands what the program sent to the endpoint, as far as that has
+// room, and then its end.
+func (c *conn) sendStream() {
+	for {
+		data := kernel.SocketTxData(c.id, chunk)
+		if len(data) == 0 {
+			break
+		}
+		r := bytes.NewReader(data)
+		n, err := c.ep.Write(r, tcpip.WriteOptions{})
+		kernel.SocketSent(c.id, int(n))
+		if err != nil {
+			if _, wait := err.(*tcpip.ErrWouldBlock); wait {
+				return
+			}
+			c.fail(err)
+			return
+		}
+		if n == 0 {
+			return
+		}
+	}
+	if !c.finSent && !c.closing && kernel.SocketFinished(c.id) {
+		c.finSent = true
+		c.ep.Shutdown(tcpip.ShutdownWrite)
+	}
+}
+
+// receiveStream takes what the endpoint has received, as far as the ring has
+// room. What is not taken keeps the peer's window closed.
+func (c *conn) receiveStream() {
+	for !c.readDone {
+		space := kernel.SocketRxSpace(c.id, chunk)
+		if len(space) == 0 {
+			return
+		}
+		w := tcpip.SliceWriter(space)
+		res, err := c.ep.Read(&w, tcpip.ReadOptions{})
+		if err == nil {
+			kernel.SocketRxCommit(c.id, res.Count)
+			continue
+		}
+		switch err.(type) {
+		case *tcpip.ErrWouldBlock:
+			if c.ep.Readiness(waiter.EventErr)&waiter.EventErr != 0 {
+				if err := c.ep.LastError(); err != nil {
+					c.fail(err)
+				}
+			}
+		case *tcpip.ErrClosedForReceive:
+			c.readDone = true
+			kernel.SocketEOF(c.id)
+		default:
+			c.fail(err)
+		}
+		return
+	}
+	if c.ep.Readiness(waiter.EventHUp)&waiter.EventHUp != 0 {
+		kernel.SocketReset(c.id, 0)
+		c.connected = false
+	}
+}
+
+// fail passes the end of the connection on.
+func (c *conn) fail(err tcpip.Error) {
+	c.readDone = true
+	c.connected = false
+	kernel.SocketReset(c.id, errnoOf(err))
+}
+
+// accept takes the connections that came in, as far as the kernel has room.
+func (c *conn) accept() {
+	for kernel.AcceptRoom(c.id) {
+		var peer tcpip.FullAddress
+		ep, wq, err := c.ep.Accept(&peer)
+		if err != nil {
+			return // none, or none any more
+		}
+		local, err := ep.GetLocalAddress()
+		if err != nil {
+			ep.Abort()
+			continue
+		}
+		l, p := c.sockaddr(local), c.sockaddr(peer)
+		id, ok := kernel.AcceptSocket(c.id, &l, &p)
+		if !ok {
+			ep.Abort()
+			return
+		}
+		n := &conn{svc: c.svc, id: id, inet6: c.inet6, tcp: true, wq: wq, connected: true}
+		n.attach(ep)
+		n.advance() // the peer may have sent already
+	}
+}
+
+// connectResult tells what became of a connection attempt, if that is known.
+func (c *conn) connectResult() {
+	ready := c.ep.Readiness(waiter.EventOut | waiter.EventErr | waiter.EventHUp)
+	switch {
+	case ready&(waiter.EventErr|waiter.EventHUp) != 0:
+		c.connecting = false
+		e := eCONNREFUSED
+		if err := c.ep.LastError(); err != nil {
+			e = errnoOf(err)
+		}
+		kernel.SocketFailed(c.id, e)
+	case ready&waiter.EventOut != 0:
+		c.connecting = false
+		c.connected = true
+		c.bound(true)
+		kernel.SocketConnected(c.id)
+	}
+}
