@@ -32,7 +32,7 @@ func TestItBootsGetsAnAddressAndServes(t *testing.T) {
 			}
 		}
 	})
-	t.Run("services", func(t *testing.T) { testServices(t, to, 256<<10) })
+	t.Run("services", func(t *testing.T) { testServices(t, to, 256<<10, 4) })
 	t.Run("UDP echo", func(t *testing.T) { testUDPEcho(t, to, 1, 2, 100, 1471, 1472) })
 	t.Run("the counters make sense", func(t *testing.T) { testCounters(t, to) })
 	t.Run("what is not there is refused", func(t *testing.T) {
@@ -51,7 +51,7 @@ func TestItBootsGetsAnAddressAndServes(t *testing.T) {
 
 func testLogPage(t *testing.T, g *guest, to way) {
 	page := splitLines(get(t, to, "/log"))
-	ctx, cancel := bounded(t)
+	ctx, cancel := g.bounded()
 	defer cancel()
 	last := page[len(page)-1]
 	if _, err := g.serial.WaitFor(ctx, 0, func(l string) bool { return l == last }); err != nil {

@@ -73,6 +73,7 @@ func build() {
 	if built.dir, built.err = os.MkdirTemp("", "gasp-systest-"); built.err != nil {
 		return
 	}
+	watchSources()
 	built.image = filepath.Join(built.dir, "firmware.elf")
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
@@ -80,11 +81,27 @@ func build() {
 	built.err = f.Build(ctx)
 }
 
+// watchSources looks at every source file of the module, so that go test takes
+// no result from its cache if one of them changed: it cannot know what build
+// reads.
+func watchSources() {
+	filepath.WalkDir("../..", func(path string, d os.DirEntry, err error) error {
+		switch filepath.Ext(path) {
+		case ".go", ".s", ".mod":
+			os.Stat(path)
+		case ".git":
+			return filepath.SkipDir
+		}
+		return nil
+	})
+}
+
 // guest is a running firmware.
 type guest struct {
 	t       *testing.T
 	machine *qemu.Machine
 	serial  *qemu.Log
+	ctx     context.Context // done with the test, or when QEMU ends
 }
 
 // boot starts the firmware as o says, whose Kernel and Serial, and Board if it
@@ -105,6 +122,12 @@ func boot(t *testing.T, o qemu.Options) *guest {
 		t.Fatal(err)
 	}
 	g.machine = m
+	ctx, ended := context.WithCancelCause(t.Context())
+	g.ctx = ctx
+	go func() {
+		<-m.Done()
+		ended(fmt.Errorf("QEMU has ended with status %d", m.Status()))
+	}()
 	t.Cleanup(func() {
 		m.Close()
 		if t.Failed() {
@@ -114,9 +137,9 @@ func boot(t *testing.T, o qemu.Options) *guest {
 	return g
 }
 
-// bounded returns a context that ends when patience does.
-func bounded(t *testing.T) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(t.Context(), patience, errors.New("patience is at its end"))
+// bounded returns a context that ends when patience or the guest does.
+func (g *guest) bounded() (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(g.ctx, patience, fmt.Errorf("nothing in %v", patience))
 }
 
 // line waits for a line of the serial console that contains text.
@@ -128,7 +151,7 @@ func (g *guest) line(text string) string {
 // lineFrom does the same from the from-th line on.
 func (g *guest) lineFrom(from int, text string) string {
 	g.t.Helper()
-	ctx, cancel := bounded(g.t)
+	ctx, cancel := g.bounded()
 	defer cancel()
 	l, err := g.serial.WaitFor(ctx, from, func(l string) bool { return strings.Contains(l, text) })
 	if err != nil {
@@ -151,8 +174,8 @@ func (g *guest) said(text string) bool {
 func (g *guest) unharmed() {
 	g.t.Helper()
 	for _, l := range g.serial.Lines() {
-		for _, bad := range []string{"panic", "goroutine ", "fatal error", "BUG", "SIG"} {
-			if strings.Contains(l, bad) && !strings.Contains(l, "command line") {
+		for _, bad := range []string{"panic: ", "Kernel panic", "goroutine ", "fatal error", "BUG", "SIGSEGV"} {
+			if strings.Contains(l, bad) {
 				g.t.Errorf("serial console: %s", l)
 			}
 		}
@@ -172,10 +195,10 @@ func untimed(lines []string) []string {
 }
 
 // retry calls try until it succeeds, and fails the test with its last error
-// when patience ends.
-func retry(t *testing.T, what string, try func() error) {
-	t.Helper()
-	ctx, cancel := bounded(t)
+// when patience or the guest ends.
+func (g *guest) retry(what string, try func() error) {
+	g.t.Helper()
+	ctx, cancel := g.bounded()
 	defer cancel()
 	for {
 		err := try()
@@ -184,7 +207,7 @@ func retry(t *testing.T, what string, try func() error) {
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("%s: %v", what, err)
+			g.t.Fatalf("%s: %v: %v", what, context.Cause(ctx), err)
 		case <-time.After(100 * time.Millisecond): // between attempts
 		}
 	}

@@ -34,16 +34,14 @@ type way func(network string, port int) (net.Conn, error)
 func bootUser(t *testing.T, o qemu.Options) (*guest, way) {
 	t.Helper()
 	o.Net = qemu.NetUser
-	for _, f := range []qemu.Forward{
+	o.Forwards = append(o.Forwards, []qemu.Forward{
 		{Proto: "tcp", Guest: portEcho}, {Proto: "tcp", Guest: portDiscard}, {Proto: "tcp", Guest: portChargen},
 		{Proto: "tcp", Guest: portHTTP},
 		{Proto: "udp", Guest: portEcho}, {Proto: "udp", Guest: portDiscard}, {Proto: "udp", Guest: portChargen},
-	} {
-		o.Forwards = append(o.Forwards, f)
-	}
+	}...)
 	g := boot(t, o)
 	to := forwarded(g.machine)
-	serving(t, to)
+	g.serving(to)
 	return g, to
 }
 
@@ -59,11 +57,14 @@ func forwarded(m *qemu.Machine) way {
 	}
 }
 
-// serving waits until HTTP is served.
-func serving(t *testing.T, to way) {
-	t.Helper()
-	retry(t, "waiting for HTTP", func() error {
-		_, err := fetch(to, http.MethodGet, "/")
+// serving waits until HTTP is served. A connection that QEMU forwards too early
+// hangs for seconds, so the first attempts are given up soon.
+func (g *guest) serving(to way) {
+	g.t.Helper()
+	limit := 200 * time.Millisecond
+	g.retry("waiting for HTTP", func() error {
+		_, err := fetchWithin(to, limit, http.MethodGet, "/")
+		limit = min(2*limit, patience)
 		return err
 	})
 }
@@ -83,11 +84,15 @@ func connect(t *testing.T, to way, network string, port int) net.Conn {
 
 // fetch makes one HTTP request on a connection of its own.
 func fetch(to way, method, path string) ([]byte, error) {
+	return fetchWithin(to, patience, method, path)
+}
+
+func fetchWithin(to way, limit time.Duration, method, path string) ([]byte, error) {
 	tr := &http.Transport{
 		DisableKeepAlives: true,
 		DialContext:       func(context.Context, string, string) (net.Conn, error) { return to("tcp", portHTTP) },
 	}
-	client := http.Client{Transport: tr, Timeout: patience}
+	client := http.Client{Transport: tr, Timeout: limit}
 	req, err := http.NewRequest(method, "http://guest"+path, nil)
 	if err != nil {
 		return nil, err
