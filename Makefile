@@ -5,6 +5,7 @@
 #   make test-host    go test with the race detector, on this host
 #   make test-target  go test on the target, in QEMU, for each board
 #   make test-system  the firmware as a whole, in QEMU
+# make test-std  the Go standard library's own tests, on the target (docs/std.md)
 # make fuzz   every fuzz target for FUZZTIME (default 20s each)
 # make deps   install what is needed besides Go (Debian, Ubuntu)
 
@@ -20,10 +21,15 @@ IMAGE_PKGS  ?= ./board/kernel ./stack/sockets
 TARGET_PKGS ?= ./board/... ./enet/bd ./enet/mii ./stack/netdev ./stack/netpoll ./console/netconsole
 SYSTEM_PKGS ?= ./internal/systest
 
+# Sizes of RAM, and seconds of uptime (shortly before 32 bits of ns, 31 of ms and
+# 53 of ns; 100 years), with which part of the kernel's tests run again.
+MEMORIES ?= 64M 128M 512M
+UPTIMES  ?= 4 2147483 9007199 3153600000
+
 # A missing QEMU fails tests instead of skipping them.
 export GASP_REQUIRE_QEMU = 1
 
-.PHONY: demo run test lint test-host test-target test-system fuzz deps
+.PHONY: demo run test lint test-host test-target test-system test-std fuzz deps
 .NOTPARALLEL:
 
 demo: deps
@@ -51,10 +57,23 @@ test-target: bin/gasp
 		bin/gasp test -board $$b $(TARGET_PKGS); \
 		echo "gasp test -board $$b -image $(IMAGE_PKGS)"; \
 		bin/gasp test -board $$b -image -append "quiet ip=off" -p 1 $(IMAGE_PKGS); \
+		for m in $(MEMORIES); do \
+			echo "gasp test -board $$b -m $$m -image, memory"; \
+			bin/gasp test -board $$b -m $$m -image -run 'Memory|Heap|Mmap|Prot|Mapping' ./board/kernel; \
+		done; \
+		for s in $(UPTIMES); do \
+			echo "gasp test -board $$b -append gasp.uptime=$$s -image, time"; \
+			bin/gasp test -board $$b -append gasp.uptime=$$s -image -run 'Clock|Sleep|Deadline|Timer|Turns' ./board/kernel; \
+		done; \
+		echo "gasp test -board $$b -image -icount, time and randomness"; \
+		bin/gasp test -board $$b -image -icount -run 'Past32|Trap|Masked|Getrandom' ./board/kernel; \
 	done
 
 test-system:
 	$(GO) test -count=1 -timeout 15m $(SYSTEM_PKGS)
+
+test-std: bin/gasp
+	GO="$(GO)" scripts/std.sh -board $(BOARD)
 
 fuzz:
 	GO="$(GO)" scripts/fuzz.sh $(FUZZTIME)

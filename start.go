@@ -83,7 +83,7 @@ func (s *System) banner() {
 		slog.Info("Reset cause: " + s.Board.ResetCause())
 	}
 	if !kernel.RandomSeeded() {
-		slog.Warn("random: no seed from the loader, only timer jitter")
+		slog.Warn("random: not seeded: no seed from the loader, no jitter of the timer")
 	}
 }
 

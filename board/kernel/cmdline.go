@@ -6,7 +6,8 @@ package kernel
 // 0x8000, at most 4095 bytes; without one (the first byte is NUL, or the bytes
 // are no text) DefaultCmdline. What follows a lone "--" are the program's
 // arguments, as for Linux's init, and KEY=value words there its environment.
-// The kernel itself obeys mem=, gasp.semihosting=1, gasp.seed= and gasp.exec=.
+// The kernel itself obeys mem=, gasp.semihosting=1, gasp.irqstat=1, gasp.seed=,
+// gasp.exec= and gasp.uptime=.
 
 var (
 	cmdline    [cmdlineMax + 1]byte

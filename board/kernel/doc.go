@@ -24,6 +24,7 @@
 //	mmap.go      mmap, munmap, mprotect, madvise
 //	thread.go    threads: table, clone, exit, blocking and waking
 //	sched.go     run queues, choice, switch, idle
+//	clocksource.go  the counter as a clock
 //	timer.go     the clock, the queue of deadlines, the tick
 //	generictimer.go, mpcore.go  the timers of Cortex-A7 and Cortex-A9
 //	futex.go     futex wait and wake
@@ -46,6 +47,7 @@
 //	prof.go      timers of CPU time, SIGPROF
 //	wall.go      setting the wall clock, getrusage
 //	random.go    getrandom and its entropy
+//	trapstat.go  how long interrupts stay masked
 //	symbol.go    names of functions
 //	die.go       the end: cause and hook
 //	cmdline.go   boot arguments, the first thread's stack

@@ -5,9 +5,10 @@ package kernel
 import "unsafe"
 
 // Event lets trap context wake one goroutine at once: the goroutine's thread
-// sleeps in the kernel, and its P is given up, with all goroutines that were
-// ready on it, before it sleeps. The zero Event is ready for use; it must not
-// be moved.
+// sleeps in the kernel. The P stays with it as in any system call, so that it
+// runs on at once when it wakes up; there is a P more than otherwise (maxCPU),
+// whose thread takes the goroutines that were ready on this one. The zero Event
+// is ready for use; it must not be moved.
 type Event struct {
 	pending bool
 	waiting bool
@@ -16,6 +17,9 @@ type Event struct {
 
 //go:linkname entersyscallblock runtime.entersyscallblock
 func entersyscallblock()
+
+//go:linkname entersyscall runtime.entersyscall
+func entersyscall()
 
 //go:linkname exitsyscall runtime.exitsyscall
 func exitsyscall()
@@ -27,12 +31,12 @@ var eventWaitFn = eventWait
 // last Wait. It may also return early without a Signal. One goroutine waits at
 // a time.
 //
-// Between entersyscallblock and exitsyscall the goroutine has no P: nothing
-// may run that could grow the stack or allocate.
+// Between entersyscall and exitsyscall the P may be taken away: nothing may run
+// that could grow the stack or allocate.
 //
 //go:nosplit
 func (e *Event) Wait() {
-	entersyscallblock()
+	entersyscall()
 	svcRun(*(*uintptr)(unsafe.Pointer(&eventWaitFn)), unsafe.Pointer(e))
 	exitsyscall()
 }

@@ -18,6 +18,9 @@ const (
 // trapEntry is the kernel's entry from a thread.
 func trapEntry(kind uint32) {
 	t := &threads[cur]
+	if measure.on {
+		measureEntry(t, kind)
+	}
 	switch kind {
 	case kindSVC:
 		if t.ctx.cpsr&0x1f != modeSYS { // a system call of the kernel's: its stack is gone
@@ -32,6 +35,9 @@ func trapEntry(kind uint32) {
 		threadFault(t, kind)
 	}
 	schedule()
+	if measure.on {
+		measureExit()
+	}
 }
 
 // Fault status codes, DFSR/IFSR bits 10 and 3:0 (ARM DDI 0406C, B3.13).

@@ -309,3 +309,62 @@ func TestDemandPagesWorkDeepInTheKernelStack(t *testing.T) {
 	}
 	raw(syscall.SYS_MUNMAP, p, size, 0)
 }
+
+// benchmarkReady measures from the top half to an ordinary goroutine that the
+// network thread makes ready, while load goroutines do their thing.
+func benchmarkReady(b *testing.B, load ...func(stop *atomic.Bool)) {
+	inImage(b)
+	var stop atomic.Bool
+	for _, l := range load {
+		go l(&stop)
+	}
+	var e kernel.Event
+	kernel.HandleIRQ(softIRQ, func() {
+		topAt.Store(kernel.Nanotime())
+		e.Signal()
+	})
+	ready, took := make(chan bool, 1), make(chan int64, 1)
+	go func() {
+		runtime.LockOSThread()
+		kernel.SetNetPriority(true)
+		for !stop.Load() {
+			e.Wait()
+			ready <- true
+		}
+		close(ready)
+	}()
+	go func() {
+		for range ready {
+			took <- kernel.Nanotime() - topAt.Load()
+		}
+	}()
+	time.Sleep(50 * time.Millisecond)
+	sum, worst, n := int64(0), int64(0), 0
+	for b.Loop() {
+		time.Sleep(time.Millisecond)
+		trigger()
+		d := <-took
+		sum += d
+		worst = max(worst, d)
+		n++
+	}
+	b.ReportMetric(float64(sum)/float64(n), "ns-to-goroutine")
+	b.ReportMetric(float64(worst), "ns-worst")
+	kernel.DisableIRQ(softIRQ)
+	stop.Store(true)
+	trap.Run(func(p unsafe.Pointer) { (*kernel.Event)(p).Signal() }, unsafe.Pointer(&e))
+	time.Sleep(20 * time.Millisecond)
+}
+
+func compute(stop *atomic.Bool) {
+	for x := 0; !stop.Load(); x++ {
+		_ = x
+	}
+}
+
+func BenchmarkInterruptToGoroutineIdle(b *testing.B)    { benchmarkReady(b) }
+func BenchmarkInterruptToGoroutineBusy(b *testing.B)    { benchmarkReady(b, compute) }
+func BenchmarkInterruptToGoroutineTwoBusy(b *testing.B) { benchmarkReady(b, compute, compute) }
+func BenchmarkInterruptToNetworkThreadTwoBusy(b *testing.B) {
+	benchmarkThread(b, compute, compute)
+}

@@ -58,6 +58,9 @@ func disableIRQ(irq int) {
 
 // interrupt acknowledges one pending interrupt and runs its top half.
 func interrupt() {
+	if measure.on {
+		measureIRQ()
+	}
 	iar := load32(machine.GICC + giccIAR)
 	irq := int(iar & 0x3ff)
 	if irq >= 1020 { // nothing is pending after all
@@ -79,7 +82,7 @@ func interrupt() {
 			spurious++
 		}
 	}
-	stir(uint32(irq))
+	stirIRQ(irq)
 	store32(machine.GICC+giccEOIR, iar)
 }
 

@@ -85,6 +85,7 @@ func boot(m *Machine) {
 	initTimer()
 	initIRQ()
 	initRandom()
+	initMeasure()
 	initThreads()
 	initFiles()
 	if !loadImage() {

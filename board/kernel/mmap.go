@@ -117,8 +117,32 @@ func sysMunmap(addr, size uint32) uint32 {
 	if addr&(pageSize-1) != 0 || size == 0 || !inVM(addr, size) {
 		return errno(EINVAL)
 	}
-	setState(addr, size, pageNone)
+	step, rest := inSteps(addr, size)
+	setState(addr, step, pageNone)
+	if rest {
+		return again(addr+step, size-step)
+	}
 	return 0
+}
+
+// inSteps is how much of a range is done at once, so that interrupts are not
+// masked for long; rest: there is more.
+func inSteps(addr, size uint32) (step uint32, rest bool) {
+	step = sectionSize - addr&(sectionSize-1)
+	if size <= step {
+		return size, false
+	}
+	return step, true
+}
+
+// again has the running thread make its system call once more, for what is left
+// of its range; interrupts come in between. The result is the call's first
+// argument then.
+func again(addr, size uint32) uint32 {
+	t := &threads[cur]
+	t.ctx.r[1] = size
+	t.ctx.pc -= 4 // to the SVC
+	return addr
 }
 
 // sysMprotect knows no access and read-write; narrower rights are granted as
@@ -181,10 +205,14 @@ func sysMadvise(addr, size, advice uint32) uint32 {
 	if !inVM(addr, size) {
 		return errno(ENOMEM)
 	}
-	for a := addr; a < addr+size; a += pageSize {
+	step, rest := inSteps(addr, size)
+	for a := addr; a < addr+step; a += pageSize {
 		if s, _ := stateOf(a); s == pageUsed {
 			setState(a, pageSize, pageDemand)
 		}
+	}
+	if rest {
+		return again(addr+step, size-step)
 	}
 	return 0
 }

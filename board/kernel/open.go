@@ -129,11 +129,7 @@ func readDevice(id uint8, p, n uint32) uint32 {
 	case devRandom:
 		done := uint32(0)
 		for n = min(n, 4096); done < n; {
-			r := sysGetrandom(p+done, n-done)
-			if int32(r) <= 0 {
-				return r
-			}
-			done += r
+			done += fillRandom(p+done, n-done)
 		}
 		return n
 	}

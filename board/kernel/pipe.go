@@ -77,9 +77,9 @@ func readPipe(t *thread, fd, addr, n uint32) uint32 {
 		}
 		return waitOrAgain(t, fd)
 	}
-	for i := uint32(0); i < n; i++ {
-		store8(addr+i, p.buf[(p.r+i)&(pipeSize-1)])
-	}
+	to := bytesAt(addr, n)
+	done := copy(to, p.buf[p.r&(pipeSize-1):])
+	copy(to[done:], p.buf[:])
 	p.r += n
 	if p.fdW >= 0 {
 		fileChanged(uint32(p.fdW), epollOut)
@@ -97,9 +97,9 @@ func writePipe(t *thread, fd, addr, n uint32) uint32 {
 		return waitOrAgain(t, fd)
 	}
 	n = min(n, room)
-	for i := uint32(0); i < n; i++ {
-		p.buf[(p.w+i)&(pipeSize-1)] = load8(addr + i)
-	}
+	from := bytesAt(addr, n)
+	done := copy(p.buf[p.w&(pipeSize-1):], from)
+	copy(p.buf[:], from[done:])
 	p.w += n
 	if n > 0 {
 		fileChanged(uint32(p.fdR), epollIn)

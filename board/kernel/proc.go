@@ -210,6 +210,15 @@ func rightsOf(va uint32) (rights string, size uint32) {
 	l1d := load32(l1 + va>>20*4)
 	if l1d&3 != 1 {
 		size = sectionSize - va&(sectionSize-1)
+	} else {
+		// Pages behind it that differ in the frame alone: a program has
+		// tens of thousands, and interrupts are masked.
+		at := l1d&^1023 + va>>pageShift&255*4
+		for first := load32(at) & (pageSize - 1); at&1023 != 1020; size += pageSize {
+			if at += 4; load32(at)&(pageSize-1) != first {
+				break
+			}
+		}
 	}
 	s, d := stateOf(va)
 	switch s {

@@ -10,10 +10,25 @@ import "math/bits"
 //
 // What goes into the pool, in order of worth: the seed that the loader passes
 // as boot argument gasp.seed= (hexadecimal, any length; "gasp run" and "gasp
-// exec" pass 256 bits from the host); the timer at each interrupt; the
-// timer's jitter against a loop through memory at boot. Under QEMU with -icount
-// the timer is deterministic: without a seed, so are the random numbers.
-// RandomSeeded tells whether there was a seed.
+// exec" pass 256 bits from the host); the timer at each interrupt; the timer's
+// jitter against a loop through memory.
+//
+// The generator is seeded once one of these is there: a seed of 128 bits; 256
+// samples of jitter, of which only those count that a regular timer and a regular
+// CPU could not make; as many credits of device interrupts, 64 for one (Linux
+// values them so). Jitter is collected at boot and, while that was not enough,
+// by getrandom, which then lets interrupts and other threads in between. Both
+// have a bound: a timer that is perfectly regular, as QEMU's with -icount, stops
+// nothing. Random numbers are then made of what there is, which may be the same
+// from boot to boot, and RandomSeeded is false.
+
+const (
+	creditsNeeded = 256
+	irqPerCredit  = 64
+	bootSamples   = 8192  // most that boot collects
+	callSamples   = 32    // that a getrandom collects before it lets others run
+	maxSamples    = 65536 // most that are collected in all
+)
 
 var (
 	pool      [8]uint32 // entropy not yet in the key
@@ -21,7 +36,13 @@ var (
 	chachaKey [8]uint32
 	chachaN   uint64 // block counter
 	chachaOut [16]uint32
+
 	seeded    bool
+	credits   uint32    // of jitter and interrupts
+	samples   uint32    // of jitter, counted or not
+	jitters   [2]uint32 // the two samples before
+	walk      uint32    // where sample goes next
+	deviceIRQ uint32    // interrupts of devices, to the next credit
 )
 
 // seedFrom stirs a hexadecimal seed into the pool. Fewer than 128 bits do not
@@ -48,13 +69,60 @@ func seedFrom(hex []byte) {
 	}
 }
 
-// initRandom collects the timer's jitter.
+// initRandom collects the timer's jitter, with a seed no more than is needed
+// without.
 func initRandom() {
-	for i := uint32(0); i < 256; i++ {
-		stir(i)
-		load32(l1 + i*64&0x3fff)
-		if i%8 == 7 {
-			rekey()
+	for n := 0; n < bootSamples && (n < creditsNeeded || !seeded); n++ {
+		sample()
+	}
+	rekey()
+}
+
+// sample times a walk through the image's text, here and there and so through
+// all caches, and stirs the time into the pool.
+//
+// The time counts as random if it is off those of both walks before by more than
+// one count: the walk always has the same instructions, so with a regular CPU
+// and a regular timer its time is one of two numbers next to each other, however
+// the counts fall. Trap context.
+func sample() {
+	text, etext, _, _, _ := image()
+	span := uint32(1) << (bits.Len32(etext-text) - 1)
+	x := walk
+	t0 := uint32(counter())
+	for range 64 {
+		x = x*1664525 + 1013904223
+		load32(text + x>>8&(span-1)&^3)
+	}
+	d := uint32(counter()) - t0
+	walk = x
+	stir(d)
+	if samples++; samples%32 == 0 {
+		rekey()
+	}
+	if samples > 2 && apart(d, jitters[0]) && apart(d, jitters[1]) {
+		credit()
+	}
+	jitters[1] = jitters[0]
+	jitters[0] = d
+}
+
+func apart(a, b uint32) bool { return a-b+1 > 2 }
+
+// credit counts what somebody who knows the image does not know.
+func credit() {
+	if credits++; credits >= creditsNeeded {
+		seeded = true
+	}
+}
+
+// stirIRQ takes the time of an interrupt. The timer's are no surprise. Trap
+// context.
+func stirIRQ(irq int) {
+	stir(uint32(irq))
+	if !seeded && irq != machine.TimerIRQ {
+		if deviceIRQ++; deviceIRQ%irqPerCredit == 0 {
+			credit()
 		}
 	}
 }
@@ -120,14 +188,50 @@ func random32() uint32 {
 	return v
 }
 
+// Flags of getrandom.
+const (
+	grndNonblock = 1 << iota
+	grndRandom   // the same source here
+	grndInsecure // whether it is seeded or not
+)
+
 // sysGetrandom fills n bytes at p, at most 256 a call: callers ask again.
+// Before the generator is seeded it collects jitter first, by repeating the
+// call so that all else can run meanwhile, until there is enough or the bound is
+// reached. It is not interrupted by signals: crypto/rand takes any error for
+// the end.
 func sysGetrandom(p, n uint32) uint32 {
-	if n > 256 {
-		n = 256
+	t := &threads[cur]
+	flags := t.ctx.r[2]
+	if flags&^(grndNonblock|grndRandom|grndInsecure) != 0 || flags&(grndRandom|grndInsecure) == grndRandom|grndInsecure {
+		return errno(EINVAL)
 	}
+	n = min(n, 256)
 	if !accessible(p, n, true) {
 		return errno(EFAULT)
 	}
+	if !seeded && flags&grndInsecure == 0 {
+		collect := samples < maxSamples
+		for i := 0; i < callSamples && collect; i++ {
+			sample()
+		}
+		switch {
+		case seeded:
+		case flags&grndNonblock != 0:
+			return errno(EAGAIN)
+		case collect:
+			t.ctx.pc -= 4 // to the SVC, with the same arguments
+			resched = true
+			return p
+		}
+	}
+	return fillRandom(p, n)
+}
+
+// fillRandom stores n random bytes at p, seeded or not, at most 256, and returns
+// how many it stored.
+func fillRandom(p, n uint32) uint32 {
+	n = min(n, 256)
 	stir(n)
 	rekey()
 	for i := uint32(0); i < n; i++ {
@@ -140,6 +244,7 @@ func sysGetrandom(p, n uint32) uint32 {
 	return n
 }
 
-// RandomSeeded reports whether the loader passed a seed of at least 128 bits.
-// Without one, random numbers rest on timer jitter alone.
+// RandomSeeded reports whether there is enough entropy for random numbers that
+// cannot be guessed: the loader's seed, jitter of the timer, or interrupts.
+// Without, they are made of what there is.
 func RandomSeeded() bool { return seeded }

@@ -10,8 +10,8 @@ import (
 // The scheduler: a run queue for each priority, the highest that is not empty
 // first. Threads of one priority take turns; the tick runs only while two of
 // them compete. A thread that wakes up goes ahead of one that has been running
-// for a while, as it has most likely little to do, and the one it displaces
-// goes to the end, so nobody can be displaced for ever.
+// for a while, as it has most likely little to do. That one pays for having run
+// with each that goes ahead, so nobody is held off for ever.
 
 const (
 	slice = 2_000_000 // ns a thread runs before its equals get their turn
@@ -22,7 +22,8 @@ var (
 	runq      [nPrio]struct{ head, tail int16 }
 	runqReady uint32 // bit p: runq[p] is not empty
 
-	resched    bool  // the running thread is to give way to its equals
+	resched    bool  // the running thread has had its turn
+	displace   bool  // the thread at the front of its queue goes ahead of it
 	switchedAt int64 // when the running thread got the CPU
 
 	// Sched counts what the scheduler did.
@@ -32,24 +33,46 @@ var (
 	}
 )
 
-// makeReady puts thread i into its run queue; woken: at the front, if it may
-// displace the running thread.
+// makeReady puts thread i into its run queue; woken: ahead of those that have
+// had their share, if any.
 func makeReady(i int16, woken bool) {
 	t := &threads[i]
 	t.state = threadReady
-	front := false
-	if woken {
-		r := &threads[cur]
-		if r.state != threadRunning {
-			front = false
-		} else if r.prio == t.prio && nanotime()-switchedAt+r.ran > grace {
-			front = true
-			resched = true
-		}
+	if !woken {
+		enqueue(i, false)
+		return
 	}
-	enqueue(i, front)
+	r := &threads[cur]
+	if r.state == threadRunning && r.prio == t.prio && nanotime()-switchedAt+r.ran > grace {
+		displace = true
+		enqueue(i, true)
+		return
+	}
+	overtake(i)
 }
 
+// overtake queues thread i ahead of the first one that has been running for a
+// while before something of a higher priority took the CPU from it. That one's
+// time shrinks with each that overtakes it, so that they are not too many.
+func overtake(i int16) {
+	q := &runq[threads[i].prio]
+	prev := int16(nobody)
+	for j := q.head; j != nobody; prev, j = j, threads[j].next {
+		if threads[j].ran <= grace {
+			continue
+		}
+		threads[j].ran -= grace
+		if prev == nobody {
+			break
+		}
+		threads[i].next = j
+		threads[prev].next = i
+		return
+	}
+	enqueue(i, q.head != nobody && prev == nobody)
+}
+
+// enqueue puts thread i at the front or the end of its queue.
 func enqueue(i int16, front bool) {
 	t := &threads[i]
 	q := &runq[t.prio]
@@ -92,9 +115,16 @@ func schedule() {
 			t.ran = 0
 			t.state = threadReady
 			enqueue(cur, false)
+		case displace && top == int(t.prio):
+			next := dequeue(top)
+			t.ran = max(t.ran+nanotime()-switchedAt-grace, 0)
+			t.state = threadReady
+			enqueue(cur, true)
+			switchTo(next)
+			t = &threads[next]
 		}
 	}
-	resched = false
+	resched, displace = false, false
 	if t.state != threadRunning {
 		for runqReady == 0 {
 			idle()

@@ -18,6 +18,7 @@ const (
 	sigCONT = 18
 	sigWINC = 28
 
+	saRestart = 0x10000000
 	saNoDefer = 0x40000000
 
 	siginfoSize  = 128
@@ -130,7 +131,11 @@ func sysTgkill(id, sig uint32) uint32 {
 	t := &threads[i]
 	t.pending |= 1 << (sig - 1)
 	if t.state == threadBlocked && t.wait != waitSocket && t.pending&^t.masked != 0 {
-		wake(i, errno(EINTR))
+		r := errno(EINTR)
+		if t.restart && sigactions[sig].flags&saRestart != 0 {
+			r = 0 // made again once the handler is done
+		}
+		wake(i, r)
 	}
 	return 0
 }

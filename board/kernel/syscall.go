@@ -7,9 +7,10 @@ import "unsafe"
 // sysRun is the kernel's own call: run a function in trap context.
 const sysRun = 0x10000
 
-// maxCPU is how many CPUs the runtime is told of: one more than there are, so
-// that the network thread finds a P when another goroutine computes.
-const maxCPU = 2
+// maxCPU is how many CPUs the runtime is told of, and so how many Ps it has: one
+// that the network thread keeps while it sleeps, one for a goroutine that
+// computes, and one for another that becomes ready meanwhile.
+const maxCPU = 3
 
 // nsys counts calls by number, to tell what a program uses.
 var nsys [512]uint32
@@ -129,7 +130,7 @@ func syscall(t *thread) {
 	case 91: // munmap
 		r = sysMunmap(a0, a1)
 	case 120: // clone
-		r = sysClone(t, a1)
+		r = sysClone(t, a0, a1)
 	case 122: // uname
 		r = sysUname(a0)
 	case 125: // mprotect

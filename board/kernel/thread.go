@@ -106,9 +106,16 @@ func initThreads() {
 	setCurrent(uintptr(unsafe.Pointer(&t.ctx)))
 }
 
+// cloneThread is what makes a thread of clone's flags: CLONE_VM,
+// CLONE_SIGHAND and CLONE_THREAD.
+const cloneThread = 0x100 | 0x800 | 0x10000
+
 // sysClone answers clone as the Go runtime calls it: a thread that shares
 // everything and starts behind the call, with 0 in r0, on its own stack.
-func sysClone(t *thread, stack uint32) uint32 {
+func sysClone(t *thread, flags, stack uint32) uint32 {
+	if flags&cloneThread != cloneThread || stack == 0 {
+		return errno(ENOSYS) // a process
+	}
 	for i := range threads {
 		n := &threads[i]
 		if n.state != threadFree {

@@ -2,8 +2,6 @@
 
 package kernel
 
-import "math/bits"
-
 // Time is a 64-bit counter's, the generic timer's (generictimer.go) or the
 // global timer's of an MPCore (mpcore.go); it does not wrap in the life of a
 // device. Deadlines of blocked threads are kept in a binary heap; the timer is
@@ -11,9 +9,7 @@ import "math/bits"
 // slice.
 
 var (
-	timerFreq uint32 // Hz
-	timerMul  uint32 // ns a count, if that is a whole number, else 0
-	timerBoot int64  // what the counter had counted at boot, ns
+	clk clocksource
 
 	timerQueue [maxThreads]int16
 	timerLen   int16
@@ -24,15 +20,19 @@ var (
 
 func initTimer() {
 	alarmOff() // and the global timer runs
+	hz := uint32(0)
 	if machine.TimerHz != nil {
-		timerFreq = machine.TimerHz(counterLow)
+		hz = machine.TimerHz(counterLow)
 	} else {
-		timerFreq = genericHz()
+		hz = genericHz()
 	}
-	if 1_000_000_000%timerFreq == 0 {
-		timerMul = 1_000_000_000 / timerFreq
+	clk = newClocksource(hz, counter())
+	// For tests the clock can start later, in s, as if the CPU had been idle.
+	if later, rest := parseNumber(bootValue("gasp.uptime=")); later != 0 && len(rest) == 0 {
+		ns := int64(later) * 1_000_000_000
+		clk.boot -= clk.count(ns) - clk.boot
+		switchedAt, sched.idle = ns, ns
 	}
-	timerBoot = nanotime()
 }
 
 // counter is the time in the timer's counts. Any context.
@@ -64,31 +64,8 @@ func alarmOff() {
 	genericAlarmOff()
 }
 
-// nanotime is the time since boot, in ns. The counter itself need not start
-// with it.
-func nanotime() int64 {
-	c := counter()
-	if timerMul != 0 {
-		return int64(c*uint64(timerMul)) - timerBoot
-	}
-	h, l := bits.Mul64(c, 1_000_000_000)
-	q, _ := bits.Div64(h, l, uint64(timerFreq))
-	return int64(q) - timerBoot
-}
-
-// counts converts a time to the counter's value then, rounded up.
-func counts(ns int64) uint64 {
-	ns += timerBoot
-	if timerMul != 0 {
-		return (uint64(ns) + uint64(timerMul) - 1) / uint64(timerMul)
-	}
-	h, l := bits.Mul64(uint64(ns), uint64(timerFreq))
-	q, r := bits.Div64(h, l, 1_000_000_000)
-	if r != 0 {
-		q++
-	}
-	return q
-}
+// nanotime is the time since boot, in ns.
+func nanotime() int64 { return clk.ns(counter()) }
 
 // Nanotime returns the time since boot in nanoseconds. Any context.
 func Nanotime() int64 { return nanotime() }
@@ -117,7 +94,7 @@ func setTick(withSlice bool) {
 		return
 	}
 	timerArmed = at
-	setAlarm(counts(at))
+	setAlarm(clk.count(at))
 }
 
 // timerInterrupt wakes every thread whose deadline has passed and ends the
