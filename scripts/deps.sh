@@ -11,6 +11,7 @@ need() { # command, package
 
 need make make
 need "${GASP_QEMU:-qemu-system-arm}" qemu-system-arm
+need ip iproute2 # Linux as the peer, in a network namespace (root only)
 if ! "$(dirname "$0")/race.sh" 2>/dev/null | grep -q race; then
 	missing="$missing gcc libc6-dev"
 fi
