@@ -207,12 +207,18 @@ func TestClosingEndsARead(t *testing.T) {
 }
 
 func TestAResetIsECONNRESET(t *testing.T) {
-	addr := serveTCP(t, "127.0.0.1", func(c net.Conn) { c.(*net.TCPConn).SetLinger(0) })
+	addr := serveTCP(t, "127.0.0.1", func(c net.Conn) {
+		c.Read(make([]byte, 1)) // else the reset may come before Dial is done, and be its error
+		c.(*net.TCPConn).SetLinger(0)
+	})
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
+	if _, err := c.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := io.ReadAll(c); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("%v, want ECONNRESET", err)
 	}
