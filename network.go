@@ -62,7 +62,7 @@ func (s *System) startNetwork() {
 		s.addTargets(n)
 		if s.sockets.Load() == nil {
 			// The first interface's stack is the program's: package net's.
-			s.sockets.Store(sockets.New(n.Stack.Netstack(), s.wakeNetwork))
+			s.sockets.Store(sockets.New(n.Stack.Netstack(), s.softirq.Wake))
 			kernel.ServeSockets(&s.softirq)
 		}
 		if err := n.Device.Open(); err != nil {

@@ -117,11 +117,6 @@ func (s *System) networkWork() bool {
 	return more
 }
 
-// wakeNetwork has the network thread look for work. Any goroutine.
-func (s *System) wakeNetwork() {
-	trap.Run(func(p unsafe.Pointer) { (*kernel.Event)(p).Signal() }, unsafe.Pointer(&s.softirq))
-}
-
 // flushPeriod is how often consoles that could not keep up are offered what
 // waits for them.
 const flushPeriod = 100 * time.Millisecond

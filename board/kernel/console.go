@@ -100,9 +100,7 @@ func semihostWrite(fd, p, n uint32) {
 func semihostExit(status uint32) {
 	semiArgs = [4]uint32{semiApplicationExit, status, 0, 0}
 	semihost(semiExitExtended, uint32(addrOf(&semiArgs)))
-	for {
-		wfi()
-	}
+	Halt()
 }
 
 func addrOf[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }

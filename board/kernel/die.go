@@ -64,9 +64,7 @@ func die(c *Cause) {
 	if semihosting {
 		semihostExit(128 + 6) // as a shell reports SIGABRT
 	}
-	for {
-		wfi()
-	}
+	Halt()
 }
 
 // earlyReport tells the cause on the console UART, for deaths before anybody

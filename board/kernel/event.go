@@ -2,7 +2,11 @@
 
 package kernel
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/gasp-go/gasp/board/trap"
+)
 
 // Event lets trap context wake one goroutine at once: the goroutine's thread
 // sleeps in the kernel. The P stays with it as in any system call, so that it
@@ -63,6 +67,11 @@ func (e *Event) Signal() {
 		}
 	}
 	e.pending = true
+}
+
+// Wake is Signal for goroutines.
+func (e *Event) Wake() {
+	trap.Run(func(p unsafe.Pointer) { (*Event)(p).Signal() }, unsafe.Pointer(e))
 }
 
 // Yield lets other goroutines and threads run: the caller's P is given up, with
