@@ -127,6 +127,7 @@ func New(cfg Config) (*MAC, error) {
 	m.dev = netdev.New(cfg.Port.Name, mac, mtu, m, cfg.Softnet)
 	m.deliver = m.dev.Receive
 	m.napi.Init(cfg.Softnet, cfg.Port.Name, netdev.Weight, m.poll)
+	m.napi.Attach(m.dev)
 	return m, nil
 }
 

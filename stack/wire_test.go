@@ -32,6 +32,7 @@ func makePort(name string, mac [6]byte) *port {
 	p.soft = netdev.NewSoftnet(func() { poke(p.wake) })
 	p.dev = netdev.New(name, mac, 1500, p, p.soft)
 	p.napi.Init(p.soft, name, netdev.Weight, p.poll)
+	p.napi.Attach(p.dev)
 	return p
 }
 

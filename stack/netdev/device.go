@@ -25,6 +25,8 @@ type Device struct {
 	receive func(frame []byte)
 	filter  func(frame []byte) bool // may be nil
 
+	groFlush func(old bool) (held bool) // may be nil
+
 	admin sync.Mutex // serialises Open, Stop and SetMAC
 	up    atomic.Bool
 

@@ -31,6 +31,8 @@ type NAPI struct {
 	index  uint8 // in soft.napi
 	weight int
 	poll   func(budget int) int
+	dev    *Device // nil: of none
+	held   bool    // the device's GRO holds packets of ours; the network thread's
 
 	state atomic.Uint32
 
@@ -179,6 +181,7 @@ func (n *NAPI) CompleteDone(work int) bool {
 		n.soft.bugs.Add(1)
 		return false
 	}
+	n.flush(work, false)
 	x := completeSection{napi: n}
 	trap.Run(completeDone, noescape(unsafe.Pointer(&x)))
 	return x.done

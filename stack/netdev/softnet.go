@@ -130,6 +130,7 @@ func (s *Softnet) Poll() (workLeft bool) {
 				return false
 			}
 			s.timeSqueeze.Add(1)
+			s.flushHeld()
 			return true
 		}
 	}
@@ -147,6 +148,7 @@ func (s *Softnet) pollOne(n *NAPI) int {
 	}
 	s.processed.Add(uint64(work))
 	if work >= n.weight {
+		n.flush(work, n.state.Load()&stateDisable == 0)
 		trap.Run(repoll, unsafe.Pointer(n))
 	}
 	return work
