@@ -76,12 +76,10 @@ func Start() *System {
 // banner says what runs where, as Linux's first lines do.
 func (s *System) banner() {
 	mem := kernel.MemoryStat()
-	slog.Info(fmt.Sprintf("gasp %s (%s) on %s, %s", kernel.Version, runtime.Version(), s.Board.Name, s.Board.SoC))
+	slog.Info(fmt.Sprintf("gasp %s (%s) on %s, %s", kernel.Version, runtime.Version(), s.Board.Name, s.Board.SoC.Name))
 	slog.Info("Kernel command line: " + kernel.Cmdline())
 	slog.Info(fmt.Sprintf("Memory: %d KiB, kernel and image %d KiB", mem.Total>>10, mem.Kernel>>10))
-	if s.Board.ResetCause != nil {
-		slog.Info("Reset cause: " + s.Board.ResetCause())
-	}
+	slog.Info("Reset cause: " + s.Board.SoC.ResetCause())
 	if !kernel.RandomSeeded() {
 		slog.Warn("random: not seeded: no seed from the loader, no jitter of the timer")
 	}

@@ -5,7 +5,7 @@ package board
 // Board describes one board. A board package fills it in and registers it.
 type Board struct {
 	Name string // as given to "gasp build -board"
-	SoC  string
+	SoC  *SoC
 
 	// Console is the UART that the kernel's messages go to, ConsoleIRQ its
 	// interrupt.
@@ -17,26 +17,34 @@ type Board struct {
 
 	// Watchdog, where the board has one, is stroked by the firmware.
 	Watchdog Watchdog
+}
+
+// SoC is what every board with one SoC has in common. A package of the SoC has
+// it ready.
+type SoC struct {
+	Name string
 
 	// ResetCause tells in a few words why the SoC last left reset.
 	ResetCause func() string
-
-	// Restart resets the SoC at once; it does not return. Trap context.
-	Restart func()
 }
 
-// Ethernet is one ENET port: where it is and what is soldered to it.
+// Ethernet is one port: a controller, and what is soldered to it.
 type Ethernet struct {
-	Name    string         // interface name, "eth0"
+	Controller
+	Name    string       // interface name, "eth0"
+	MDIO    uintptr      // physical address of the MAC whose MDIO bus the PHY is on, 0: the port's own
+	PHY     int          // address on that bus, -1: scan
+	RMII    bool         // RMII, otherwise RGMII
+	PowerUp func() error // clocks, pads and PHY reset, before the MAC is touched; nil: the loader's work
+}
+
+// Controller is one of the SoC's MACs, an ENET.
+type Controller struct {
 	Base    uintptr        // physical address of the MAC's registers
-	MDIO    uintptr        // physical address of the MAC whose MDIO bus the PHY is on
-	PHY     int            // address on that bus, -1: scan
 	IRQ     int            // interrupt number of the MAC at the interrupt controller
 	Clock   uint32         // of the MAC's register bus (ipg), Hz; MDC is derived from it
-	RMII    bool           // RMII, otherwise RGMII
 	Gigabit bool           // the MAC can do 1 Gb/s
 	MAC     func() [6]byte // the port's address from the board's store; all zero if it has none
-	PowerUp func() error   // clocks, pads and PHY reset; called before the MAC is touched
 }
 
 // UART is a serial port's transmitter, at the rate the loader set. Its methods

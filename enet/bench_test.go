@@ -53,8 +53,8 @@ func newBench(t testing.TB, change ...func(*Config)) *bench {
 	b := &bench{t: t, model: macmodel.New(benchBase, mem, benchPhys)}
 	b.soft = netdev.NewSoftnet(func() {})
 	cfg := Config{
-		Port: board.Ethernet{Name: "eth0", PHY: 2, IRQ: benchIRQ, Clock: 66_000_000, RMII: true,
-			MAC: func() [6]byte { return ourMAC }},
+		Port: board.Ethernet{Name: "eth0", PHY: 2, RMII: true, Controller: board.Controller{
+			IRQ: benchIRQ, Clock: 66_000_000, MAC: func() [6]byte { return ourMAC }}},
 		Regs: mmio.Through(b.model, benchBase), DMA: dma.NewRegion(mem, benchPhys),
 		Softnet: b.soft, IRQ: b, Now: b.model.Now, Period: -1,
 		Sleep: func(d time.Duration) { b.model.Advance(int64(d)) },

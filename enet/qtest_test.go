@@ -61,8 +61,8 @@ func newOn(t *testing.T, at machine, change ...func(*Config)) *evk {
 	e.wire = e.qemu.Wire(0)
 	e.soft = netdev.NewSoftnet(func() {})
 	cfg := Config{
-		Port: board.Ethernet{Name: "eth0", PHY: -1, IRQ: at.spi, Clock: 66_000_000, RMII: at.rmii, Gigabit: !at.rmii,
-			MAC: func() [6]byte { return ourMAC }},
+		Port: board.Ethernet{Name: "eth0", PHY: -1, RMII: at.rmii, Controller: board.Controller{
+			IRQ: at.spi, Clock: 66_000_000, Gigabit: !at.rmii, MAC: func() [6]byte { return ourMAC }}},
 		Regs: mmio.Through(e.qemu, at.base), DMA: e.qemu.Region(0x100000, 1<<20),
 		Softnet: e.soft, IRQ: e, Period: -1, Quirks: at.q,
 		Log: slog.New(slog.NewTextHandler(&e.log, nil)),

@@ -26,7 +26,10 @@ const (
 
 // UART is a console UART. The loader has set its clock and baud rate. Its
 // methods are for trap context.
-type UART struct{ Regs mmio.Block }
+type UART struct {
+	Regs mmio.Block
+	IRQ  int // at the interrupt controller
+}
 
 // Init enables the transmitter and receiver, 8N1, at the rate the loader set.
 func (u *UART) Init() {

@@ -10,16 +10,29 @@ import (
 )
 
 // Machine is what a board tells the kernel before the Go runtime exists. It
-// must be initialised statically (constants and top-level functions only): no
-// init function has run when the kernel reads it.
+// must be initialised statically (constants, addresses and top-level functions
+// only), and so must its SoC: no init function has run when the kernel reads
+// them.
 type Machine struct {
 	Name string
+	SoC  *SoC
 
+	// Init prepares the console UART and whatever else of the board the kernel
+	// needs. It runs with MMU off, in trap context.
+	Init func()
+
+	// Putc writes one byte to the console UART, polled. Trap context.
+	Putc func(b byte)
+}
+
+// SoC is what the kernel has to know of a SoC. A package of the SoC has it
+// ready.
+type SoC struct {
 	RAMBase uint32 // physical address of the RAM
 	RAMMax  uint32 // most bytes of RAM the memory controller can hold
 
 	// VMBase and VMSize are the virtual addresses that mmap hands out: whole
-	// megabytes where the board has neither RAM nor devices.
+	// megabytes where there is neither RAM nor a device.
 	VMBase, VMSize uint32
 
 	// Devices are ranges mapped as device memory, in whole megabytes.
@@ -38,12 +51,9 @@ type Machine struct {
 	TimerIRQ int
 	TimerHz  func(counter func() uint32) uint32
 
-	// EarlyInit prepares what the kernel itself needs (system counter, console
-	// UART). It runs with MMU off, in trap context.
+	// EarlyInit prepares what the kernel itself needs, such as clocks. It runs
+	// with MMU off, in trap context, before the board's Init.
 	EarlyInit func()
-
-	// Putc writes one byte to the console UART, polled. Trap context.
-	Putc func(b byte)
 
 	// Restart resets the SoC. Trap context.
 	Restart func()
@@ -52,8 +62,11 @@ type Machine struct {
 // Range is a range of physical addresses.
 type Range struct{ Base, Size uint32 }
 
-// machine is a copy of the board's Machine.
-var machine Machine
+// machine is a copy of the board's Machine and of its SoC.
+var machine struct {
+	Machine
+	SoC
+}
 
 // DefaultCmdline is the boot arguments used when the loader left none. The
 // linker's -X sets it.
@@ -77,6 +90,9 @@ func boot(m *Machine) {
 	if machine.EarlyInit != nil {
 		machine.EarlyInit()
 	}
+	if machine.Init != nil {
+		machine.Init()
+	}
 	probeRAM()
 	readCmdline()
 	readBuildID()
@@ -93,14 +109,17 @@ func boot(m *Machine) {
 	}
 }
 
-// copyMachine copies *m word by word: a plain assignment would go through the
-// write barrier's bulk form.
+// copyMachine copies *m and its SoC.
 func copyMachine(m *Machine) {
-	n := unsafe.Sizeof(machine) / 4
-	src := uintptr(unsafe.Pointer(m))
-	dst := uintptr(unsafe.Pointer(&machine))
-	for i := uintptr(0); i < n; i++ {
-		store32(uint32(dst+4*i), load32(uint32(src+4*i)))
+	copyWords(unsafe.Pointer(&machine.Machine), unsafe.Pointer(m), unsafe.Sizeof(*m))
+	copyWords(unsafe.Pointer(&machine.SoC), unsafe.Pointer(m.SoC), unsafe.Sizeof(*m.SoC))
+}
+
+// copyWords copies n bytes word by word: a plain assignment would go through
+// the write barrier's bulk form.
+func copyWords(dst, src unsafe.Pointer, n uintptr) {
+	for i := uintptr(0); i < n; i += 4 {
+		store32(uint32(uintptr(dst)+i), load32(uint32(uintptr(src)+i)))
 	}
 }
 
