@@ -9,6 +9,7 @@ import (
 	"github.com/gasp-go/gasp/console"
 	"github.com/gasp-go/gasp/enet"
 	"github.com/gasp-go/gasp/stack"
+	"github.com/gasp-go/gasp/stack/netdev"
 )
 
 // Stats are the counters of the whole system, for JSON.
@@ -25,13 +26,14 @@ type Stats struct {
 
 // InterfaceStats are one interface's counters.
 type InterfaceStats struct {
-	Name       string         `json:"name"`
-	MAC        string         `json:"mac"`
-	Carrier    bool           `json:"carrier"`
-	Addresses  stack.AddrInfo `json:"addresses"`
-	Interrupts uint32         `json:"interrupts"`
-	Stack      stack.Stats    `json:"stack"`
-	Driver     []enet.Stat    `json:"driver"` // ethtool -S
+	Name       string          `json:"name"`
+	MAC        string          `json:"mac"`
+	Carrier    bool            `json:"carrier"`
+	Addresses  stack.AddrInfo  `json:"addresses"`
+	Interrupts uint32          `json:"interrupts"`
+	XDP        netdev.XDPStats `json:"xdp"`
+	Stack      stack.Stats     `json:"stack"`
+	Driver     []enet.Stat     `json:"driver"` // ethtool -S
 }
 
 // Stats returns the counters of now.
@@ -57,6 +59,7 @@ func (s *System) Stats() Stats {
 			Carrier:    n.Device.Carrier(),
 			Addresses:  n.Stack.Addresses(),
 			Interrupts: kernel.IRQCount(n.Port.IRQ),
+			XDP:        n.Device.XDPStats(),
 			Stack:      n.Stack.Stats(),
 			Driver:     n.MAC.Stats(),
 		})

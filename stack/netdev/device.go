@@ -34,6 +34,10 @@ type Device struct {
 	carrier   atomic.Bool
 	onCarrier []func(up bool)
 
+	hooking sync.Mutex            // serialises changes of hooks
+	hooks   atomic.Pointer[hooks] // nil: none
+	xdp     xdpCounters
+
 	counters Counters
 }
 
@@ -155,6 +159,18 @@ func (d *Device) Carrier() bool { return d.carrier.Load() }
 // Receive takes one good frame from the driver's poll to the stack (Linux:
 // netif_receive_skb). The frame stays the driver's. Network thread.
 func (d *Device) Receive(frame []byte) {
+	h := d.hooks.Load()
+	if h != nil && d.hooked(h, frame) {
+		return
+	}
+	d.deliver(h, frame)
+}
+
+// Deliver is Receive for a Wire: it takes one frame past tap and wire. Network
+// thread.
+func (d *Device) Deliver(frame []byte) { d.deliver(d.hooks.Load(), frame) }
+
+func (d *Device) deliver(h *hooks, frame []byte) {
 	if d.receive == nil {
 		d.counters.RxDropped.Add(1)
 		return
@@ -163,6 +179,9 @@ func (d *Device) Receive(frame []byte) {
 	d.counters.RxBytes.Add(uint64(len(frame)))
 	if len(frame) >= 6 && frame[0]&1 != 0 && !isBroadcast(frame) {
 		d.counters.Multicast.Add(1)
+	}
+	if h != nil && h.xdp != nil && !d.runXDP(h.xdp, frame) {
+		return
 	}
 	if d.filter != nil && d.filter(frame) {
 		return
@@ -197,16 +216,25 @@ type xmitSection struct {
 
 func xmit(p unsafe.Pointer) {
 	x := (*xmitSection)(p)
-	x.status = x.dev.XmitTrap(x.parts)
+	h := x.dev.hooks.Load()
+	if h != nil && h.wire != nil {
+		// For a Wire holds what is said of drivers in transmit.
+		x.status = h.wire.Xmit(*(*[][]byte)(noescape(unsafe.Pointer(&x.parts))))
+		return
+	}
+	x.status = x.dev.transmit(h, x.parts)
 }
 
-// XmitTrap is Xmit for callers that are in trap context already (netpoll). It
-// asks neither whether the device is up nor for a carrier: in a panic the
-// driver alone knows. parts does not escape. Trap context.
-func (d *Device) XmitTrap(parts [][]byte) TxStatus {
+// XmitTrap is Xmit for callers that are in trap context already (netpoll, a
+// Wire). It asks neither whether the device is up nor for a carrier: in a panic
+// the driver alone knows. parts does not escape. Trap context.
+func (d *Device) XmitTrap(parts [][]byte) TxStatus { return d.transmit(d.hooks.Load(), parts) }
+
+func (d *Device) transmit(h *hooks, parts [][]byte) TxStatus {
 	// A driver copies before StartXmit returns, so parts may live on the
 	// caller's stack; escape analysis cannot see that through an interface.
-	st := d.drv.StartXmit(*(*[][]byte)(noescape(unsafe.Pointer(&parts))))
+	local := *(*[][]byte)(noescape(unsafe.Pointer(&parts)))
+	st := d.drv.StartXmit(local)
 	switch st {
 	case TxOK:
 		n := 0
@@ -215,6 +243,9 @@ func (d *Device) XmitTrap(parts [][]byte) TxStatus {
 		}
 		d.counters.TxPackets.Add(1)
 		d.counters.TxBytes.Add(uint64(n))
+		if h != nil && h.tap != nil {
+			h.tap.Sent(local)
+		}
 	case TxBusy:
 		d.counters.TxBusy.Add(1)
 	}
