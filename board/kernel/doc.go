@@ -32,12 +32,12 @@
 //	fault.go     faults of threads and of the kernel
 //	irq.go       interrupt controller, top halves
 //	event.go     waking a goroutine from trap context
-//	file.go      descriptors: console, eventfd
+//	fd.go        descriptors, their copies
+//	file.go      open files: console, eventfd
 //	vfs.go       the read-only tree of files, path names
 //	rootfs.go    what is in it at boot
 //	setfile.go   putting more into it
 //	open.go      open, read, seek
-//	dup.go       copies of descriptors
 //	stat.go      stat, access, readlink, getdents
 //	proc.go      /proc: texts made when they are read
 //	pipe.go      pipes

@@ -3,7 +3,7 @@
 package kernel
 
 // epoll, level- and edge-triggered, for what readiness (file.go) knows. A watch
-// is in its descriptor's list and, while there may be something to tell, in its
+// is in its file's list and, while there may be something to tell, in its
 // epoll's queue; nothing is ever searched.
 
 const (
@@ -17,15 +17,17 @@ const (
 	maxWatches = 2048
 )
 
-// watch is one descriptor in one epoll's interest list.
+// watch is one entry of an epoll's interest list: as on Linux a descriptor and the
+// file it referred to, so that it lasts as long as the file.
 type watch struct {
-	epoll, fd int16 // epoll 0: the entry is free
-	next      int16 // of the same descriptor; in the free list
-	queueNext int16 // in the epoll's queue
-	queued    bool
-	events    uint32
-	edges     uint32 // edge-triggered: what happened since it was last told
-	data      [2]uint32
+	epoll, file int16  // indices in files
+	fd          uint32 // the descriptor
+	next        int16  // of the same file; in the free list
+	queueNext   int16  // in the epoll's queue
+	queued      bool
+	events      uint32
+	edges       uint32 // edge-triggered: what happened since it was last told
+	data        [2]uint32
 }
 
 var (
@@ -50,7 +52,7 @@ func newWatch() int16 {
 }
 
 // dropWatch removes watch i from its epoll and frees it; the caller has taken it
-// out of its descriptor's list.
+// out of its file's list.
 func dropWatch(i int16) {
 	w := &watches[i]
 	if w.queued {
@@ -75,10 +77,9 @@ func dropWatch(i int16) {
 	watchesFree = i
 }
 
-// forgetWatches drops the watches of descriptor fd, which is being closed, and
-// if it is an epoll, those in it.
-func forgetWatches(fd uint32) {
-	f := &files[fd]
+// forgetWatches drops the watches of f, which ends, and if it is an epoll, those
+// in it.
+func forgetWatches(f *file) {
 	for i := f.watches; i != nobody; {
 		next := watches[i].next
 		dropWatch(i)
@@ -89,22 +90,35 @@ func forgetWatches(fd uint32) {
 		return
 	}
 	for j := range files {
-		if files[j].kind != fileNone {
-			unwatch(uint32(j), int16(fd))
+		if files[j].kind == fileNone {
+			continue
+		}
+		for unwatch(&files[j], f.self, anyFD) {
+		}
+	}
+	if epollWaiters == 0 {
+		return
+	}
+	for i := range threads { // another thread's wait ends too
+		t := &threads[i]
+		if t.state == threadBlocked && t.wait == waitEpoll && t.waitAddr == uint32(f.self) {
+			wake(int16(i), errno(EBADF))
 		}
 	}
 }
 
-// unwatch removes descriptor fd's watch in epoll ep and reports whether there
-// was one.
-func unwatch(fd uint32, ep int16) bool {
+const anyFD = ^uint32(0)
+
+// unwatch removes a watch of f, by descriptor fd, in epoll ep and reports whether
+// there was one.
+func unwatch(f *file, ep int16, fd uint32) bool {
 	prev := int16(nobody)
-	for i := files[fd].watches; i != nobody; prev, i = i, watches[i].next {
-		if watches[i].epoll != ep {
+	for i := f.watches; i != nobody; prev, i = i, watches[i].next {
+		if watches[i].epoll != ep || fd != anyFD && watches[i].fd != fd {
 			continue
 		}
 		if prev == nobody {
-			files[fd].watches = watches[i].next
+			f.watches = watches[i].next
 		} else {
 			watches[prev].next = watches[i].next
 		}
@@ -114,13 +128,20 @@ func unwatch(fd uint32, ep int16) bool {
 	return false
 }
 
+func sysEpollCreate(flags uint32) uint32 {
+	if flags&^oCloexec != 0 {
+		return errno(EINVAL)
+	}
+	return newFile(fileEpoll, 2|flags)
+}
+
 func sysEpollCtl(ep, op, fd, event uint32) uint32 {
 	e := fileOf(ep)
 	f := fileOf(fd)
 	if e == nil || f == nil {
 		return errno(EBADF)
 	}
-	if e.kind != fileEpoll || ep == fd {
+	if e.kind != fileEpoll || e == f {
 		return errno(EINVAL)
 	}
 	if !watchable(f.kind) {
@@ -128,7 +149,7 @@ func sysEpollCtl(ep, op, fd, event uint32) uint32 {
 	}
 	const add, del, mod = 1, 2, 3
 	if op == del {
-		if !unwatch(fd, int16(ep)) {
+		if !unwatch(f, e.self, fd) {
 			return errno(ENOENT)
 		}
 		return 0
@@ -140,7 +161,7 @@ func sysEpollCtl(ep, op, fd, event uint32) uint32 {
 		return errno(EFAULT)
 	}
 	i := f.watches
-	for i != nobody && watches[i].epoll != int16(ep) {
+	for i != nobody && (watches[i].epoll != e.self || watches[i].fd != fd) {
 		i = watches[i].next
 	}
 	switch {
@@ -152,7 +173,7 @@ func sysEpollCtl(ep, op, fd, event uint32) uint32 {
 		if i = newWatch(); i == nobody {
 			return errno(ENOSPC)
 		}
-		watches[i] = watch{epoll: int16(ep), fd: int16(fd), next: f.watches}
+		watches[i] = watch{epoll: e.self, file: f.self, fd: fd, next: f.watches}
 		f.watches = i
 	}
 	w := &watches[i]
@@ -183,13 +204,12 @@ func queueWatch(i int16) {
 		e.queueEnd = i
 	}
 	if epollWaiters > 0 {
-		wakeEpoll(uint32(w.epoll))
+		wakeEpoll(e)
 	}
 }
 
-// ready stores up to max events of epoll ep at events and returns how many.
-func ready(ep, events, max uint32) uint32 {
-	e := &files[ep]
+// ready stores up to max events of epoll e at events and returns how many.
+func ready(e *file, events, max uint32) uint32 {
 	n := uint32(0)
 	last := e.queueEnd // level-triggered watches go behind it again
 	for e.queue != nobody && n < max {
@@ -197,7 +217,7 @@ func ready(ep, events, max uint32) uint32 {
 		w := &watches[i]
 		e.queue = w.queueNext
 		w.queued = false
-		got := readiness(uint32(w.fd)) & w.events
+		got := readiness(&files[w.file]) & w.events
 		if w.events&epollET != 0 {
 			got &= w.edges
 			w.edges &^= got
@@ -238,35 +258,35 @@ func sysEpollWait(t *thread, ep, events, max, timeout uint32) uint32 {
 	if !accessible(events, max*16, true) {
 		return errno(EFAULT)
 	}
-	if n := ready(ep, events, max); n > 0 || timeout == 0 {
+	if n := ready(e, events, max); n > 0 || timeout == 0 {
 		return n
 	}
 	deadline := int64(0)
 	if int32(timeout) > 0 {
 		deadline = after(int64(timeout) * 1_000_000)
 	}
-	block(t, waitEpoll, ep, deadline, 0)
+	block(t, waitEpoll, uint32(e.self), deadline, 0)
 	epollWaiters++
 	return 0
 }
 
-// watchesChanged notes on every watch of fd that events became possible.
-func watchesChanged(fd, events uint32) {
-	for i := files[fd].watches; i != nobody; i = watches[i].next {
+// watchesChanged notes on every watch of f that events became possible.
+func watchesChanged(f *file, events uint32) {
+	for i := f.watches; i != nobody; i = watches[i].next {
 		watches[i].edges |= events
 		queueWatch(i)
 	}
 }
 
-// wakeEpoll wakes a thread that waits for epoll ep if there is an event now.
-func wakeEpoll(ep uint32) {
+// wakeEpoll wakes a thread that waits for epoll e if there is an event now.
+func wakeEpoll(e *file) {
 	for i := range threads {
 		t := &threads[i]
-		if t.state != threadBlocked || t.wait != waitEpoll || t.waitAddr != ep {
+		if t.state != threadBlocked || t.wait != waitEpoll || t.waitAddr != uint32(e.self) {
 			continue
 		}
 		// The thread's own arguments: it sleeps in the call.
-		if n := ready(ep, t.ctx.r[1], t.ctx.r[2]); n > 0 {
+		if n := ready(e, t.ctx.r[1], t.ctx.r[2]); n > 0 {
 			wake(int16(i), n)
 		}
 		return

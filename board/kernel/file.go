@@ -2,8 +2,10 @@
 
 package kernel
 
-// File descriptors: 0 (empty), 1 and 2 (console), files (open.go), and what the
-// runtime and the standard library need to wait: eventfd, epoll, pipes.
+// Open files: the standard three (0 empty, 1 and 2 the console), nodes (open.go),
+// and what the runtime and the standard library need to wait: eventfd, epoll,
+// pipes, sockets. Descriptors (fd.go) refer to them; who waits, waits for the
+// file.
 
 type fileKind uint8
 
@@ -25,12 +27,18 @@ const (
 	oNonblock = 0x800
 )
 
+// file is an open file description: what descriptors made by dup share.
 type file struct {
 	kind  fileKind
+	self  int16  // index in files
+	refs  int16  // descriptors that refer to it
 	pipe  uint8  // index in pipes; console: 1 output, 2 error
-	open  uint16 // index in opens
 	flags uint32 // open(2)'s: access mode, O_NONBLOCK
 	sock  uint16 // index in socks
+
+	node    int16 // a node's open file: index in nodes
+	content int16 // as it was when the file was opened; noNode: none
+	off     int64 // a directory's: entries that were read
 
 	watches         int16 // list of the watches on it, see epoll.go
 	queue, queueEnd int16 // an epoll's watches that may have something to tell
@@ -38,9 +46,15 @@ type file struct {
 	count uint64 // eventfd's counter
 }
 
-var files [maxFiles]file
+var (
+	files     [maxFiles]file // as many as descriptors: there is always one for them
+	freeFiles int16          // none is free below
+)
 
 func initFiles() {
+	for fd := range fds {
+		fds[fd].file = nobody
+	}
 	newFile(fileStdin, 0)
 	for fd := uint8(1); fd <= 2; fd++ {
 		newFile(fileConsole, 1)
@@ -49,27 +63,8 @@ func initFiles() {
 	initVFS()
 }
 
-// fileOf returns the open file fd, nil if there is none.
-func fileOf(fd uint32) *file {
-	if fd >= maxFiles || files[fd].kind == fileNone {
-		return nil
-	}
-	return &files[fd]
-}
-
-func newFile(k fileKind, flags uint32) uint32 {
-	for i := range files {
-		if files[i].kind == fileNone {
-			files[i] = file{kind: k, flags: flags, watches: nobody, queue: nobody, queueEnd: nobody}
-			return uint32(i)
-		}
-	}
-	return errno(EMFILE)
-}
-
-// readiness returns the epoll events that hold for descriptor fd now.
-func readiness(fd uint32) uint32 {
-	f := &files[fd]
+// readiness returns the epoll events that hold for f now.
+func readiness(f *file) uint32 {
 	switch f.kind {
 	case fileEvent:
 		if f.count > 0 {
@@ -84,25 +79,31 @@ func readiness(fd uint32) uint32 {
 	return 0
 }
 
-func sysClose(fd uint32) uint32 {
-	f := fileOf(fd)
-	if f == nil {
-		return errno(EBADF)
-	}
-	forgetWatches(fd)
-	kind := f.kind
-	f.kind = fileNone
-	fileChanged(fd, 0) // who waits for it makes the call again, and gets EBADF
-	if kind == filePipeRead || kind == filePipeWrite {
-		closePipe(f, kind)
-	}
-	if kind == fileNode {
+// releaseFile ends f, to which no descriptor refers any more.
+func releaseFile(f *file) {
+	forgetWatches(f)
+	switch f.kind {
+	case filePipeRead, filePipeWrite:
+		closePipe(f)
+	case fileNode:
 		closeNode(f)
-	}
-	if kind == fileSocket {
+	case fileSocket:
 		closeSock(uint32(f.sock))
 	}
-	return 0
+	f.kind = fileNone
+	freeFiles = min(freeFiles, f.self)
+}
+
+// sysEventfd answers eventfd2.
+func sysEventfd(count, flags uint32) uint32 {
+	if flags&^(oNonblock|oCloexec) != 0 {
+		return errno(EINVAL)
+	}
+	fd := newFile(fileEvent, 2|flags)
+	if int32(fd) >= 0 {
+		fileOf(fd).count = uint64(count)
+	}
+	return fd
 }
 
 func sysRead(t *thread, fd, p, n uint32) uint32 {
@@ -126,7 +127,7 @@ func sysRead(t *thread, fd, p, n uint32) uint32 {
 	case fileNode:
 		return readNode(f, p, n, 0, true)
 	case filePipeRead:
-		return readPipe(t, fd, p, n)
+		return readPipe(t, f, p, n)
 	case fileSocket:
 		return sysRecvfrom(t, fd, p, n, 0, 0, 0)
 	case fileEvent:
@@ -134,7 +135,7 @@ func sysRead(t *thread, fd, p, n uint32) uint32 {
 			return errno(EINVAL)
 		}
 		if f.count == 0 {
-			return waitOrAgain(t, fd)
+			return waitOrAgain(t, f)
 		}
 		store32(p, uint32(f.count))
 		store32(p+4, uint32(f.count>>32))
@@ -162,7 +163,7 @@ func sysWrite(t *thread, fd, p, n uint32) uint32 {
 	case fileNode:
 		return writeNode(f, n)
 	case filePipeWrite:
-		return writePipe(t, fd, p, n)
+		return writePipe(t, f, p, n)
 	case fileSocket:
 		return sysSendto(t, fd, p, n, 0, 0, 0)
 	case fileEvent:
@@ -174,57 +175,73 @@ func sysWrite(t *thread, fd, p, n uint32) uint32 {
 			return errno(EINVAL)
 		}
 		if f.count+add < f.count || f.count+add == ^uint64(0) {
-			return waitOrAgain(t, fd)
+			return waitOrAgain(t, f)
 		}
 		f.count += add
-		fileChanged(fd, epollIn)
+		fileChanged(f, epollIn)
 		return 8
 	}
 	return errno(EBADF)
 }
 
-var fileWaiters int16 // threads that wait for a descriptor to change
+var fileWaiters int16 // threads that wait for a file to change
 
 // waitOrAgain is what happens to a read or write that cannot go on: EAGAIN, or,
-// for a blocking descriptor, the thread waits until the file changes and makes
-// the call again.
-func waitOrAgain(t *thread, fd uint32) uint32 {
-	if files[fd].flags&oNonblock != 0 {
+// if that may block, the thread waits until the file changes and makes the call
+// again.
+func waitOrAgain(t *thread, f *file) uint32 {
+	if f.flags&oNonblock != 0 {
 		return errno(EAGAIN)
 	}
+	return waitAndRetry(t, f)
+}
+
+func waitAndRetry(t *thread, f *file) uint32 {
 	t.restart = true
-	block(t, waitFile, fd, 0, 0)
+	block(t, waitFile, uint32(f.self), 0, 0)
 	return 0
 }
 
-// fileChanged wakes what waits for descriptor fd: events tells what became
-// possible.
-func fileChanged(fd, events uint32) {
-	if fileWaiters > 0 {
-		for i := range threads {
-			t := &threads[i]
-			if t.state == threadBlocked && t.wait == waitFile && t.waitAddr == fd {
-				wake(int16(i), 0)
-			}
+// fileChanged wakes what waits for f: events tells what became possible.
+func fileChanged(f *file, events uint32) {
+	wakeWaiters(f)
+	watchesChanged(f, events)
+}
+
+// wakeWaiters has the threads that wait for f make their calls again.
+func wakeWaiters(f *file) {
+	if fileWaiters == 0 {
+		return
+	}
+	for i := range threads {
+		t := &threads[i]
+		if t.state == threadBlocked && t.wait == waitFile && t.waitAddr == uint32(f.self) {
+			wake(int16(i), 0)
 		}
 	}
-	watchesChanged(fd, events)
 }
 
 // sysWritev gathers; the standard library uses it for net.Buffers only.
 func sysWritev(t *thread, fd, iov, n uint32) uint32 {
+	f := fileOf(fd)
+	if f == nil {
+		return errno(EBADF)
+	}
 	if n > 1024 {
 		return errno(EINVAL)
 	}
 	if !accessible(iov, 8*n, false) {
 		return errno(EFAULT)
 	}
+	if f.kind == fileSocket {
+		return sockSend(t, fd, &vector{addr: iov, n: n}, 0, 0, 0)
+	}
 	total := uint32(0)
 	for i := uint32(0); i < n; i++ {
 		if load32(iov+8*i+4) == 0 {
 			continue
 		}
-		if total > 0 && readiness(fd)&epollOut == 0 && files[fd].kind != fileConsole {
+		if total > 0 && readiness(f)&epollOut == 0 && f.kind != fileConsole {
 			break // it would wait; what went out so far is the answer
 		}
 		r := sysWrite(t, fd, load32(iov+8*i), load32(iov+8*i+4))
@@ -242,28 +259,8 @@ func sysWritev(t *thread, fd, iov, n uint32) uint32 {
 	return total
 }
 
-// sysFcntl answers what os and internal/poll ask of their descriptors.
-func sysFcntl(fd, cmd, arg uint32) uint32 {
-	f := fileOf(fd)
-	if f == nil {
-		return errno(EBADF)
-	}
-	const dupFD, getFD, setFD, getFL, setFL, dupFDCloexec = 0, 1, 2, 3, 4, 1030
-	switch cmd {
-	case dupFD, dupFDCloexec:
-		return sysDup(fd, arg)
-	case getFD, setFD:
-		return 0
-	case getFL:
-		return f.flags
-	case setFL:
-		f.flags = f.flags&3 | arg&^3
-		return 0
-	}
-	return errno(EINVAL)
-}
-
-// sysFstat tells that the standard descriptors are a terminal-like device.
+// sysFstat tells a node's attributes, and of everything else what kind it is: the
+// standard descriptors are a terminal-like device.
 func sysFstat(fd, st uint32) uint32 {
 	f := fileOf(fd)
 	if f == nil {
@@ -276,7 +273,16 @@ func sysFstat(fd, st uint32) uint32 {
 		return errno(EFAULT)
 	}
 	zero(st, 104)
-	store32(st+16, 0o020620) // st_mode: character device
-	store32(st+20, 1)        // st_nlink
+	mode := uint32(0o020620) // character device
+	switch f.kind {
+	case filePipeRead, filePipeWrite:
+		mode = 0o010600
+	case fileSocket:
+		mode = 0o140777
+	case fileEvent, fileEpoll:
+		mode = 0o600
+	}
+	store32(st+16, mode)
+	store32(st+20, 1) // st_nlink
 	return 0
 }

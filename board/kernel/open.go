@@ -13,22 +13,14 @@ const (
 	oDirectory = 0o40000
 	oNoFollow  = 0o100000
 
-	oStatus = oAccess | 0o2000 | oNonblock | 0o400000 // what F_GETFL tells: APPEND, LARGEFILE too
+	oAppend = 0o2000
+
+	oStatus = oAccess | oAppend | oNonblock | 0o400000 | oCloexec // what F_GETFL tells: LARGEFILE too; F_GETFD
 )
 
 // maxIO bounds the bytes that one call moves, and so the time in it; callers go
 // on with the rest.
 const maxIO = 64 << 10
-
-// open is one opening of a node; descriptors made by dup share it.
-type open struct {
-	node    int16
-	content int16 // as it was when the file was opened; noNode: none
-	refs    int16 // descriptors; 0: free
-	off     int64 // a directory's: entries that were read
-}
-
-var opens [maxFiles]open
 
 func sysOpen(dirfd, p, flags uint32) uint32 {
 	i, e := find(dirfd, p)
@@ -54,41 +46,32 @@ func sysOpen(dirfd, p, flags uint32) uint32 {
 	case n.kind != nodeDevice && write:
 		return errno(EROFS)
 	}
-	for o := range opens {
-		if opens[o].refs != 0 {
-			continue
-		}
-		fd := newFile(fileNode, flags&oStatus)
-		if int32(fd) < 0 {
-			return fd
-		}
-		files[fd].open = uint16(o)
-		opens[o] = open{node: i, content: n.content, refs: 1}
-		if n.content != noNode {
-			contents[n.content].refs++
-		}
+	fd := newFile(fileNode, flags&oStatus)
+	if int32(fd) < 0 {
 		return fd
 	}
-	return errno(ENFILE)
+	f := fileOf(fd)
+	f.node, f.content = i, n.content
+	if n.content != noNode {
+		contents[n.content].refs++
+	}
+	return fd
 }
 
 // closeNode is what close does for f.
 func closeNode(f *file) {
-	o := &opens[f.open]
-	o.refs--
-	if o.refs == 0 && o.content != noNode {
-		contents[o.content].refs--
+	if f.content != noNode {
+		contents[f.content].refs--
 	}
 }
 
 // readNode reads at off; with advance at the descriptor's own offset, which it
 // moves.
 func readNode(f *file, p, n uint32, off int64, advance bool) uint32 {
-	o := &opens[f.open]
 	if f.flags&oAccess == 1 {
 		return errno(EBADF)
 	}
-	if nodes[o.node].kind == nodeDir {
+	if nodes[f.node].kind == nodeDir {
 		return errno(EISDIR)
 	}
 	if int32(n) < 0 {
@@ -99,13 +82,13 @@ func readNode(f *file, p, n uint32, off int64, advance bool) uint32 {
 		return errno(EFAULT)
 	}
 	if advance {
-		off = o.off
+		off = f.off
 	}
 	r := uint32(0)
-	switch id := nodes[o.node].id; nodes[o.node].kind {
+	switch id := nodes[f.node].id; nodes[f.node].kind {
 	case nodeFile:
-		if o.content != noNode {
-			if data := contents[o.content].data; off < int64(len(data)) {
+		if f.content != noNode {
+			if data := contents[f.content].data; off < int64(len(data)) {
 				r = uint32(copy(bytesAt(p, n), data[int(off):]))
 			}
 		}
@@ -115,7 +98,7 @@ func readNode(f *file, p, n uint32, off int64, advance bool) uint32 {
 		r = readDevice(id, p, n)
 	}
 	if advance && int32(r) > 0 {
-		o.off += int64(r)
+		f.off += int64(r)
 	}
 	return r
 }
@@ -183,20 +166,19 @@ func seek(fd uint32, off int64, whence uint32) (int64, int32) {
 	if f.kind != fileNode {
 		return 0, ESPIPE
 	}
-	o := &opens[f.open]
 	switch whence {
 	case 0:
 	case 1:
-		if off > 0 && o.off > 1<<62-off {
+		if off > 0 && f.off > 1<<62-off {
 			return 0, EOVERFLOW
 		}
-		off += o.off
+		off += f.off
 	case 2:
-		if nodes[o.node].kind != nodeFile || off > 1<<62 {
+		if nodes[f.node].kind != nodeFile || off > 1<<62 {
 			return 0, EINVAL
 		}
-		if o.content != noNode {
-			off += int64(len(contents[o.content].data))
+		if f.content != noNode {
+			off += int64(len(contents[f.content].data))
 		}
 	default:
 		return 0, EINVAL
@@ -204,10 +186,10 @@ func seek(fd uint32, off int64, whence uint32) (int64, int32) {
 	if off < 0 || off > 1<<62 {
 		return 0, EINVAL
 	}
-	if nodes[o.node].kind == nodeDevice {
+	if nodes[f.node].kind == nodeDevice {
 		off = 0
 	}
-	o.off = off
+	f.off = off
 	return off, 0
 }
 
@@ -246,6 +228,10 @@ func sysReadv(t *thread, fd, iov, n uint32) uint32 {
 		return errno(EINVAL)
 	case !accessible(iov, 8*n, false):
 		return errno(EFAULT)
+	}
+	if f.kind == fileSocket {
+		r, _ := sockRecv(t, fd, &vector{addr: iov, n: n}, 0, nil)
+		return r
 	}
 	total := uint32(0)
 	for i := uint32(0); i < n; i++ {

@@ -3,123 +3,145 @@
 package kernel
 
 const (
-	pipeSize = 64 << 10 // bytes, power of two
-	maxPipes = 8
+	pipeSize = 64 << 10 // bytes a pipe holds, as on Linux
+	pipeBuf  = 4096     // PIPE_BUF: a write of no more goes in whole
+	maxPipes = 128
 )
 
-// pipe is a ring of bytes between two descriptors. r and w run freely.
+// pipe is a ring of bytes between two open files. Its pages come with what is
+// written and go when both ends are closed.
 type pipe struct {
-	buf      [pipeSize]byte
-	r, w     uint32
-	fdR, fdW int16 // the ends, -1: closed
-	used     bool
+	ring
+	fileR, fileW int16 // the ends, nobody: closed
+	used         bool
 }
 
-var pipes [maxPipes]pipe
+var (
+	pipes    [maxPipes]pipe
+	pipeBase uint32 // of the rings' addresses, 0: no pipe was made yet
+)
 
 // sysPipe answers pipe2.
-func sysPipe(fds, flags uint32) uint32 {
-	if !accessible(fds, 8, true) {
+func sysPipe(at, flags uint32) uint32 {
+	if flags&^(oNonblock|oCloexec) != 0 {
+		return errno(EINVAL)
+	}
+	if !accessible(at, 8, true) {
 		return errno(EFAULT)
+	}
+	if pipeBase == 0 {
+		base := findFree(maxPipes * pipeSize)
+		if base == 0 {
+			return errno(ENFILE)
+		}
+		setState(base, maxPipes*pipeSize, pageBSS)
+		pipeBase = base
 	}
 	for i := range pipes {
 		p := &pipes[i]
 		if p.used {
 			continue
 		}
-		r := newFile(filePipeRead, flags&oNonblock)
+		p.init(pipeBase+uint32(i)*pipeSize, pipeSize)
+		p.fileR, p.fileW, p.used = nobody, nobody, true
+		r := newFile(filePipeRead, flags)
 		if int32(r) < 0 {
+			p.used = false
 			return r
 		}
-		w := newFile(filePipeWrite, flags&oNonblock|1)
+		fileOf(r).pipe = uint8(i)
+		p.fileR = fileOf(r).self
+		w := newFile(filePipeWrite, flags|1)
 		if int32(w) < 0 {
-			files[r].kind = fileNone
+			sysClose(r)
 			return w
 		}
-		files[r].pipe, files[w].pipe = uint8(i), uint8(i)
-		p.used = true
-		p.r, p.w = 0, 0
-		p.fdR, p.fdW = int16(r), int16(w)
-		store32(fds, r)
-		store32(fds+4, w)
+		fileOf(w).pipe = uint8(i)
+		p.fileW = fileOf(w).self
+		store32(at, r)
+		store32(at+4, w)
 		return 0
 	}
-	return errno(EMFILE)
+	return errno(ENFILE)
 }
 
 func pipeReadiness(f *file) uint32 {
 	p := &pipes[f.pipe]
 	e := uint32(0)
 	if f.kind == filePipeRead {
-		if p.w != p.r {
+		if p.ring.used() > 0 {
 			e |= epollIn
 		}
-		if p.fdW < 0 {
+		if p.fileW == nobody {
 			e |= epollHup
 		}
 		return e
 	}
-	if p.w-p.r < pipeSize {
+	if p.free() >= pipeBuf {
 		e |= epollOut
 	}
-	if p.fdR < 0 {
+	if p.fileR == nobody {
 		e |= epollErr
 	}
 	return e
 }
 
-func readPipe(t *thread, fd, addr, n uint32) uint32 {
-	p := &pipes[files[fd].pipe]
-	n = min(n, p.w-p.r)
+func readPipe(t *thread, f *file, addr, n uint32) uint32 {
+	p := &pipes[f.pipe]
 	if n == 0 {
-		if p.fdW < 0 {
+		return 0
+	}
+	n = min(n, p.ring.used())
+	if n == 0 {
+		if p.fileW == nobody {
 			return 0
 		}
-		return waitOrAgain(t, fd)
+		return waitOrAgain(t, f)
 	}
-	to := bytesAt(addr, n)
-	done := copy(to, p.buf[p.r&(pipeSize-1):])
-	copy(to[done:], p.buf[:])
+	p.peek(0, addr, n)
 	p.r += n
-	if p.fdW >= 0 {
-		fileChanged(uint32(p.fdW), epollOut)
+	if p.fileW != nobody {
+		fileChanged(&files[p.fileW], epollOut)
 	}
 	return n
 }
 
-func writePipe(t *thread, fd, addr, n uint32) uint32 {
-	p := &pipes[files[fd].pipe]
-	if p.fdR < 0 {
+func writePipe(t *thread, f *file, addr, n uint32) uint32 {
+	p := &pipes[f.pipe]
+	if n == 0 {
+		return 0
+	}
+	if p.fileR == nobody {
 		return errno(EPIPE)
 	}
-	room := pipeSize - (p.w - p.r)
-	if n > 0 && room == 0 {
-		return waitOrAgain(t, fd)
+	if p.free() == 0 || n <= pipeBuf && p.free() < n {
+		return waitOrAgain(t, f)
 	}
-	n = min(n, room)
-	from := bytesAt(addr, n)
-	done := copy(p.buf[p.w&(pipeSize-1):], from)
-	copy(p.buf[:], from[done:])
-	p.w += n
-	if n > 0 {
-		fileChanged(uint32(p.fdR), epollIn)
+	n = min(n, p.free())
+	if !p.room(n) {
+		return errno(ENOMEM)
 	}
+	p.put(addr, n)
+	fileChanged(&files[p.fileR], epollIn)
 	return n
 }
 
 // closePipe closes f's end; the other one learns of it.
-func closePipe(f *file, kind fileKind) {
+func closePipe(f *file) {
 	p := &pipes[f.pipe]
-	if kind == filePipeRead {
-		p.fdR = -1
-		if p.fdW >= 0 {
-			fileChanged(uint32(p.fdW), epollOut|epollErr)
+	if f.kind == filePipeRead {
+		p.fileR = nobody
+		if p.fileW != nobody {
+			fileChanged(&files[p.fileW], epollOut|epollErr)
 		}
 	} else {
-		p.fdW = -1
-		if p.fdR >= 0 {
-			fileChanged(uint32(p.fdR), epollIn|epollHup)
+		p.fileW = nobody
+		if p.fileR != nobody {
+			fileChanged(&files[p.fileR], epollIn|epollHup)
 		}
 	}
-	p.used = p.fdR >= 0 || p.fdW >= 0
+	if p.fileR == nobody && p.fileW == nobody {
+		p.release()
+		p.used = false
+	}
 }

@@ -48,7 +48,7 @@ type sock struct {
 	state    sockState
 	domain   uint8 // afInet, afInet6
 	typ      uint8 // sockStream, sockDgram
-	fd       int16 // its descriptor, -1: none (not accepted yet, or closed)
+	file     int16 // its open file, nobody: none (not accepted yet, or closed)
 	gen      uint32
 	rx, tx   ring
 	eof      bool // the peer will send no more, behind what rx holds
@@ -124,7 +124,7 @@ func newSock(domain, typ uint8) int32 {
 			continue
 		}
 		gen := s.gen + 1
-		*s = sock{state: sockIdle, domain: domain, typ: typ, fd: -1, gen: gen}
+		*s = sock{state: sockIdle, domain: domain, typ: typ, file: nobody, gen: gen}
 		half := uint32(slotSize / 2)
 		if typ == sockStream {
 			half /= 2
@@ -149,7 +149,6 @@ func (a *sockAddr) any(domain uint8) {
 }
 
 func sysSocket(domain, typ, proto uint32) uint32 {
-	const nonblock = 0x800
 	if sockBase == 0 || domain != afInet && domain != afInet6 {
 		return errno(EAFNOSUPPORT)
 	}
@@ -166,7 +165,7 @@ func sysSocket(domain, typ, proto uint32) uint32 {
 	if i < 0 {
 		return errno(ENFILE)
 	}
-	fd := newSockFile(uint32(i), typ&nonblock)
+	fd := newSockFile(uint32(i), typ&(oNonblock|oCloexec))
 	if int32(fd) < 0 {
 		freeSock(uint32(i))
 	}
@@ -177,8 +176,9 @@ func sysSocket(domain, typ, proto uint32) uint32 {
 func newSockFile(i, flags uint32) uint32 {
 	fd := newFile(fileSocket, flags|2)
 	if int32(fd) >= 0 {
-		files[fd].sock = uint16(i)
-		socks[i].fd = int16(fd)
+		f := fileOf(fd)
+		f.sock = uint16(i)
+		socks[i].file = f.self
 	}
 	return fd
 }
@@ -196,7 +196,7 @@ func freeSock(i uint32) {
 // closeSock is close(2): the descriptor is gone, the rest is the service's.
 func closeSock(i uint32) {
 	s := &socks[i]
-	s.fd = -1
+	s.file = nobody
 	if s.reqBusy {
 		finish(s, errno(EBADF))
 	}
@@ -245,8 +245,8 @@ func sockReadiness(f *file) uint32 {
 
 // changed tells those who wait for the socket.
 func (s *sock) changed(events uint32) {
-	if s.fd >= 0 {
-		fileChanged(uint32(s.fd), events)
+	if s.file != nobody {
+		fileChanged(&files[s.file], events)
 	}
 }
 
@@ -259,7 +259,7 @@ func (s *sock) takeError() uint32 {
 
 // sysAccept answers accept4.
 func sysAccept(t *thread, fd, addr, addrLen, flags uint32) uint32 {
-	s, _, e := sockOf(fd)
+	s, i, e := sockOf(fd)
 	if e != 0 {
 		return e
 	}
@@ -273,18 +273,18 @@ func sysAccept(t *thread, fd, addr, addrLen, flags uint32) uint32 {
 		if s.err != 0 {
 			return s.takeError()
 		}
-		return waitOrAgain(t, fd)
+		return waitOrAgain(t, fileOf(fd))
 	}
 	c := uint32(s.accepted[s.accR%maxAccept])
 	if e := storeAddr(&socks[c].peer, addr, addrLen); e != 0 {
 		return e
 	}
-	n := newSockFile(c, flags&oNonblock)
+	n := newSockFile(c, flags&(oNonblock|oCloexec))
 	if int32(n) < 0 {
 		return n
 	}
 	s.accR++
-	wantWork(uint32(files[fd].sock), WorkAccept) // there is room for another
+	wantWork(i, WorkAccept) // there is room for another
 	return n
 }
 

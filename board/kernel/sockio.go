@@ -118,7 +118,7 @@ func sockWait(t *thread, fd, flags uint32) uint32 {
 	if flags&msgDontWait != 0 {
 		return errno(EAGAIN)
 	}
-	return waitOrAgain(t, fd)
+	return waitOrAgain(t, fileOf(fd))
 }
 
 // sockRecv answers the receive family. It stores the sender's address in from,

@@ -27,12 +27,11 @@ const (
 
 // request makes thread t wait for the service to do op on socket i.
 func request(t *thread, fd, op, a0, a1, a2 uint32) uint32 {
-	i := uint32(files[fd].sock)
+	f := fileOf(fd)
+	i := uint32(f.sock)
 	s := &socks[i]
 	if s.reqBusy { // another thread's: try again when that is done
-		t.restart = true
-		block(t, waitFile, fd, 0, 0)
-		return 0
+		return waitAndRetry(t, f)
 	}
 	s.op, s.reqBusy, s.reqTaken, s.thread = op, true, false, cur
 	s.args = [3]uint32{a0, a1, a2}
@@ -80,10 +79,11 @@ func sysConnect(t *thread, fd, addr, n uint32) uint32 {
 		case sockConnected:
 			return errno(EISCONN)
 		case sockConnecting:
-			if files[fd].flags&oNonblock != 0 {
+			f := fileOf(fd)
+			if f.flags&oNonblock != 0 {
 				return errno(EALREADY)
 			}
-			return waitOrAgain(t, fd)
+			return waitAndRetry(t, f)
 		case sockListening:
 			return errno(EINVAL)
 		}

@@ -68,12 +68,11 @@ func sysStat(dirfd, p, st, flags uint32) uint32 {
 
 // fstatNode is fstat of f.
 func fstatNode(f *file, st uint32) uint32 {
-	o := &opens[f.open]
 	size := 0
-	if o.content != noNode {
-		size = len(contents[o.content].data)
+	if f.content != noNode {
+		size = len(contents[f.content].data)
 	}
-	return statNode(o.node, size, st)
+	return statNode(f.node, size, st)
 }
 
 // sysAccess answers access and its like: mode is made of 4 (read), 2 (write), 1
@@ -120,26 +119,25 @@ func sysGetdents(fd, p, n uint32) uint32 {
 	if f == nil {
 		return errno(EBADF)
 	}
-	if f.kind != fileNode || nodes[opens[f.open].node].kind != nodeDir {
+	if f.kind != fileNode || nodes[f.node].kind != nodeDir {
 		return errno(ENOTDIR)
 	}
 	n = min(n, maxIO)
 	if !accessible(p, n, true) {
 		return errno(EFAULT)
 	}
-	o := &opens[f.open]
-	next := nodes[o.node].child
-	for k := int64(2); k < o.off && next != noNode; k++ {
+	next := nodes[f.node].child
+	for k := int64(2); k < f.off && next != noNode; k++ {
 		next = nodes[next].next
 	}
 	done := uint32(0)
 	for {
 		i, name := next, ""
-		switch o.off {
+		switch f.off {
 		case 0:
-			i, name = o.node, "."
+			i, name = f.node, "."
 		case 1:
-			i, name = nodes[o.node].parent, ".."
+			i, name = nodes[f.node].parent, ".."
 		default:
 			if next == noNode {
 				return done
@@ -153,14 +151,14 @@ func sysGetdents(fd, p, n uint32) uint32 {
 			}
 			return done
 		}
-		if o.off >= 2 {
+		if f.off >= 2 {
 			next = nodes[next].next
 		}
-		o.off++
+		f.off++
 		at := p + done
 		zero(at, size)
 		store32(at, uint32(i)+1)
-		store32(at+8, uint32(o.off))
+		store32(at+8, uint32(f.off))
 		store8(at+16, byte(size))
 		store8(at+17, byte(size>>8))
 		store8(at+18, byte(nodes[i].mode()>>12)) // d_type

@@ -74,15 +74,11 @@ func syscall(t *thread) {
 	case 439: // faccessat2
 		r = sysAccess(a0, a1, a2, a3)
 	case 41: // dup
-		r = sysDup(a0, 0)
+		r = sysDup(a0, 0, false)
 	case 63: // dup2
-		if r = a0; a0 != a1 {
-			r = sysDup3(a0, a1)
-		} else if fileOf(a0) == nil {
-			r = errno(EBADF)
-		}
+		r = sysDup2(a0, a1)
 	case 358: // dup3
-		r = sysDup3(a0, a1)
+		r = sysDup3(a0, a1, a2)
 	case 85: // readlink
 		r = sysReadlink(atFDCWD, a0, a1, a2)
 	case 332: // readlinkat
@@ -198,12 +194,11 @@ func syscall(t *thread) {
 	case 359: // pipe2
 		r = sysPipe(a0, a1)
 	case 356: // eventfd2
-		r = newFile(fileEvent, 2|a1)
-		if int32(r) >= 0 {
-			files[r].count = uint64(a0)
-		}
-	case 250, 357: // epoll_create, epoll_create1
-		r = newFile(fileEpoll, 2)
+		r = sysEventfd(a0, a1)
+	case 250: // epoll_create
+		r = sysEpollCreate(0)
+	case 357: // epoll_create1
+		r = sysEpollCreate(a0)
 	case 281: // socket
 		r = sysSocket(a0, a1, a2)
 	case 282: // bind

@@ -59,7 +59,7 @@ type thread struct {
 
 	// A blocked thread. Whoever wakes it puts the system call's result in r0.
 	wait     waitKind
-	waitAddr uint32 // futex word, epoll descriptor or *Event
+	waitAddr uint32 // futex word, index of a file or socket, or *Event
 	waitNext int16  // in its futex queue
 	deadline int64  // ns since boot, valid while in the timer queue
 	timerPos int16  // position in the timer queue, -1: not in it

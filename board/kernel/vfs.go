@@ -137,7 +137,7 @@ func dirOf(fd uint32) (i int16, e int32) {
 	if f.kind != fileNode {
 		return noNode, ENOTDIR
 	}
-	return opens[f.open].node, 0
+	return f.node, 0
 }
 
 // find is readPath and lookup. A path that starts with a slash does not care
