@@ -39,6 +39,7 @@ func (s *System) startNetwork() {
 	s.dma = dma.NewRegion(mem, phys)
 	s.Softnet = netdev.NewSoftnet(s.softirq.Signal)
 	s.Softnet.SetClock(kernel.Nanotime)
+	s.Softnet.SetTimers(newTimer)
 	go s.networkThread()
 	for i, port := range s.Board.Ethernet {
 		cfg, ok := s.Args.IPFor(port.Name)
@@ -152,6 +153,14 @@ func (n *Interface) addressChanged(a stack.AddrInfo) {
 			t.SetGateway(gw)
 		}
 	}
+}
+
+// newTimer returns one of the kernel's timers, as netdev wants them.
+func newTimer(fire func()) netdev.Timer {
+	if t := kernel.NewTimer(fire); t != nil {
+		return t
+	}
+	return nil
 }
 
 // irqs is the interrupt controller as the driver sees it.

@@ -126,7 +126,7 @@ func New(cfg Config) (*MAC, error) {
 	m.bus, m.own = sharedBus(cfg.MDIO, cfg), sharedBus(cfg.Regs, cfg)
 	m.dev = netdev.New(cfg.Port.Name, mac, mtu, m, cfg.Softnet)
 	m.deliver = m.dev.Receive
-	m.napi.Init(cfg.Softnet, cfg.Port.Name, netdev.Weight, m.poll)
+	m.napi.Init(cfg.Softnet, cfg.Port.Name, 0, m.poll)
 	m.napi.Attach(m.dev)
 	return m, nil
 }

@@ -5,8 +5,8 @@ package kernel
 // Time is a 64-bit counter's, the generic timer's (generictimer.go) or the
 // global timer's of an MPCore (mpcore.go); it does not wrap in the life of a
 // device. Deadlines of blocked threads are kept in a binary heap; the timer is
-// programmed for the earliest of them and of the end of the running thread's
-// slice.
+// programmed for the earliest of them, of the drivers' timers (hrtimer.go) and of
+// the end of the running thread's slice.
 
 var (
 	clk clocksource
@@ -77,6 +77,9 @@ func setTick(withSlice bool) {
 	if timerLen > 0 {
 		at = threads[timerQueue[0]].deadline
 	}
+	if hrNext != 0 && (at == 0 || hrNext < at) {
+		at = hrNext
+	}
 	if withSlice {
 		if end := switchedAt + slice - threads[cur].ran; at == 0 || end < at {
 			at = end
@@ -109,6 +112,9 @@ func timerInterrupt() {
 			break
 		}
 		wake(i, threads[i].timedOut)
+	}
+	if hrNext != 0 && hrNext <= now {
+		runTimers(now)
 	}
 	if profiling != 0 {
 		profTick()

@@ -25,7 +25,10 @@ type Device struct {
 	receive func(frame []byte)
 	filter  func(frame []byte) bool // may be nil
 
-	groFlush func(old bool) (held bool) // may be nil
+	groFlush        func(old bool) (held bool) // may be nil
+	deferHardIRQs   atomic.Uint32              // polls
+	groFlushTimeout atomic.Uint32              // ns
+	backlog         atomic.Uint32              // 1 + its index in the backlog, 0: does not use it
 
 	admin sync.Mutex // serialises Open, Stop and SetMAC
 	up    atomic.Bool

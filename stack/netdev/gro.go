@@ -26,14 +26,14 @@ func (n *NAPI) Attach(d *Device) { n.dev = d }
 // flush ends a batch of work frames. Network thread.
 func (n *NAPI) flush(work int, old bool) {
 	if n.dev != nil && n.dev.groFlush != nil && (work > 0 || n.held) {
-		n.held = n.dev.groFlush(old)
+		n.held = n.dev.groFlush(old) && old
 	}
 }
 
 // flushHeld delivers what polls that did not complete have held back. Network
 // thread.
 func (s *Softnet) flushHeld() {
-	for _, n := range s.napi[:s.n] {
+	for _, n := range s.napi[:s.n.Load()] {
 		if n.held {
 			n.flush(0, false)
 		}

@@ -49,7 +49,7 @@ func TestABatchIsFlushedBeforeTheInterruptIsUnmasked(t *testing.T) {
 func TestWhatGROHoldsDoesNotWaitForTheNextSoftirq(t *testing.T) {
 	s, n, log, keep := groScene(t, 20)
 	*keep = true
-	s.SetBudget(8, TimeLimit)
+	s.budget.Store(8)
 	inTrap(func() { n.Schedule() })
 	if !s.Poll() {
 		t.Fatal("no work left")

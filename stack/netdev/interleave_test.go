@@ -216,7 +216,7 @@ func (w *world) state() string {
 func explore(t *testing.T, sc scene, path []int, seen map[string]bool) (taken, width []int) {
 	w := &world{scene: sc, t: t}
 	w.soft = NewSoftnet(func() { w.raised = true })
-	w.soft.SetBudget(2*w.weight, TimeLimit)
+	w.soft.budget.Store(uint32(2 * w.weight))
 	w.soft.SetClock(func() int64 { w.step("clock"); return 0 })
 	w.napi.Init(w.soft, "n", w.weight, w.poll)
 	w.napi.state.Store(0)

@@ -1,6 +1,7 @@
 package netdev
 
 import (
+	"sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -10,7 +11,7 @@ import (
 // Linux's defaults for net_rx_action.
 const (
 	Budget    = 300       // frames a Softnet.Poll may take before it yields (net.core.netdev_budget)
-	Weight    = 64        // frames one NAPI may take at a time (NAPI_POLL_WEIGHT)
+	Weight    = 64        // frames one NAPI may take at a time (NAPI_POLL_WEIGHT, net.core.dev_weight)
 	TimeLimit = 2_000_000 // ns a Softnet.Poll may take: two ticks of 1 ms (net.core.netdev_budget_usecs)
 )
 
@@ -26,30 +27,28 @@ const maxNAPI = 16
 // list at most once, since putting it there takes the ownership of its SCHED
 // bit; the ring can therefore not overflow.
 type Softnet struct {
-	raise func()       // trap context; wakes the network thread
-	clock func() int64 // ns, monotonic; nil: no time limit
+	raise    func()                  // trap context; wakes the network thread
+	clock    func() int64            // ns, monotonic; nil: no time limit
+	newTimer func(fire func()) Timer // nil: no deferral
 
-	budget int
-	limit  int64
+	// What can be set at any time; see sysctl.go.
+	budget atomic.Uint32
+	limit  atomic.Uint32 // ns
+	weight atomic.Uint32
 
-	napi [maxNAPI]*NAPI // filled by NAPI.Init, never changed afterwards
-	n    int
+	admin   sync.Mutex     // serialises NAPI.Init and Device.UseBacklog
+	napi    [maxNAPI]*NAPI // filled by NAPI.Init, never changed afterwards
+	n       atomic.Uint32
+	backlog backlog
 
 	list [maxNAPI]uint8
 	head atomic.Uint32 // next to poll; free-running; the network thread's
 	tail atomic.Uint32 // next free slot; free-running; trap context's
 
-	processed   atomic.Uint64
-	dropped     atomic.Uint64
 	timeSqueeze atomic.Uint64
-	polls       atomic.Uint64
 	raised      atomic.Uint64
 	bugs        atomic.Uint64
-	work        [workBuckets]atomic.Uint64
 }
-
-// workBuckets: 0, 1, 2-3, 4-7, 8-15, 16-31, 32-63 and 64 or more frames.
-const workBuckets = 8
 
 // SoftnetStat is a snapshot of a softnet's counters, as in
 // /proc/net/softnet_stat, and what this implementation adds.
@@ -57,6 +56,7 @@ type SoftnetStat struct {
 	Processed   uint64 `json:"processed"`    // frames taken in polls
 	Dropped     uint64 `json:"dropped"`      // frames the backlog had no room for
 	TimeSqueeze uint64 `json:"time_squeeze"` // Polls that ended with work left
+	BacklogLen  uint32 `json:"backlog_len"`  // frames in the backlog now
 
 	Polls  uint64 `json:"polls"`  // calls of NAPI poll functions
 	Raised uint64 `json:"raised"` // times the network thread was woken
@@ -71,20 +71,17 @@ type SoftnetStat struct {
 // whenever the list of work becomes non-empty; it makes the network thread
 // call Poll.
 func NewSoftnet(raise func()) *Softnet {
-	return &Softnet{raise: raise, budget: Budget, limit: TimeLimit}
+	s := &Softnet{raise: raise}
+	s.budget.Store(Budget)
+	s.limit.Store(TimeLimit)
+	s.weight.Store(Weight)
+	s.backlog.limit.Store(MaxBacklog)
+	return s
 }
 
 // SetClock sets the clock of the time limit: nanoseconds, monotonic. Without
 // one only the budget limits Poll. To be set before the first Poll.
 func (s *Softnet) SetClock(now func() int64) { s.clock = now }
-
-// SetBudget changes the budget (frames) and the time limit (ns) of Poll. To be
-// set before the first Poll.
-func (s *Softnet) SetBudget(frames int, limit int64) {
-	if frames > 0 && limit > 0 {
-		s.budget, s.limit = frames, limit
-	}
-}
 
 // add puts instance i at the end of the list and reports whether the list was
 // empty. The caller owns its SCHED bit. Trap context.
@@ -114,42 +111,49 @@ func (s *Softnet) next() *NAPI {
 // again, but below the applications' priority, so that overload drops frames
 // in the ring and does not starve them. Network thread; one caller at a time.
 func (s *Softnet) Poll() (workLeft bool) {
-	budget := s.budget
+	n := s.next()
+	if n == nil {
+		return false
+	}
+	budget := int(s.budget.Load())
 	var start int64
 	if s.clock != nil {
 		start = s.clock()
 	}
 	for {
-		n := s.next()
-		if n == nil {
+		budget -= s.pollOne(n)
+		if s.head.Load() == s.tail.Load() {
 			return false
 		}
-		budget -= s.pollOne(n)
-		if budget <= 0 || s.clock != nil && s.clock()-start >= s.limit {
-			if s.head.Load() == s.tail.Load() {
-				return false
-			}
+		if budget <= 0 || s.clock != nil && s.clock()-start >= int64(s.limit.Load()) {
 			s.timeSqueeze.Add(1)
 			s.flushHeld()
 			return true
 		}
+		n = s.next()
 	}
 }
 
 // pollOne polls n, which it has taken from the list, and puts it back if it
 // used up its weight. With less work done the driver has completed it.
 func (s *Softnet) pollOne(n *NAPI) int {
-	work := n.poll(n.weight)
-	n.polls.Add(1)
-	s.polls.Add(1)
-	s.work[bucket(work)].Add(1)
+	weight := n.weight
+	if weight == 0 {
+		weight = s.weight.Load()
+	}
+	n.budget = int(weight)
+	work := n.poll(n.budget)
+	n.work[bucket(work)].Add(1)
 	if work <= 0 {
 		return 0
 	}
-	s.processed.Add(uint64(work))
-	if work >= n.weight {
-		n.flush(work, n.state.Load()&stateDisable == 0)
+	n.processed.Add(uint64(work))
+	if work >= n.budget {
+		n.flush(work, true)
 		trap.Run(repoll, unsafe.Pointer(n))
+		if n.state.Load()&stateDisable != 0 || !n.Scheduled() {
+			n.flush(0, false) // nothing follows
+		}
 	}
 	return work
 }
@@ -165,7 +169,8 @@ func repoll(p unsafe.Pointer) {
 		// SCHED now puts it in the list; once more would be twice.
 		n.soft.bugs.Add(1)
 	case st&stateDisable != 0:
-		n.complete()
+		x := completeSection{napi: n}
+		complete(noescape(unsafe.Pointer(&x)))
 	default:
 		n.soft.add(n.index)
 	}
@@ -182,15 +187,30 @@ func bucket(work int) int {
 // Stat returns a snapshot of the counters. Any context.
 func (s *Softnet) Stat() SoftnetStat {
 	st := SoftnetStat{
-		Processed:   s.processed.Load(),
-		Dropped:     s.dropped.Load(),
+		Dropped:     s.backlog.dropped.Load(),
 		TimeSqueeze: s.timeSqueeze.Load(),
-		Polls:       s.polls.Load(),
+		BacklogLen:  s.backlog.len(),
 		Raised:      s.raised.Load(),
 		Bugs:        s.bugs.Load(),
 	}
-	for i := range st.Work {
-		st.Work[i] = s.work[i].Load()
+	for _, n := range s.napi[:s.n.Load()] {
+		st.Processed += n.processed.Load()
+		for i := range st.Work {
+			w := n.work[i].Load()
+			st.Work[i] += w
+			st.Polls += w
+		}
+	}
+	return st
+}
+
+// NAPIStats returns a snapshot of every instance's counters, in the order of
+// Init. Goroutine.
+func (s *Softnet) NAPIStats() []NAPIStat {
+	all := s.napi[:s.n.Load()]
+	st := make([]NAPIStat, len(all))
+	for i, n := range all {
+		st[i] = n.Stat()
 	}
 	return st
 }
