@@ -21,7 +21,8 @@
 //	cpu_arm.s    single instructions
 //	mmu.go       RAM size, page tables, protection
 //	page.go      who owns which page; demand paging
-//	mmap.go      mmap, munmap, mprotect, madvise
+//	mmap.go      mmap, munmap, madvise
+//	mprotect.go  mprotect, mincore
 //	thread.go    threads: table, clone, exit, blocking and waking
 //	sched.go     run queues, choice, switch, idle
 //	clocksource.go  the counter as a clock

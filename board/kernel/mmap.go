@@ -3,7 +3,6 @@
 package kernel
 
 const (
-	protNone = 0
 	mapFixed = 0x10
 
 	mapAnonymous = 0x20
@@ -22,10 +21,7 @@ func sysMmap(addr, size, prot, flags uint32) uint32 {
 		return errno(ENODEV)
 	}
 	size = (size + pageSize - 1) &^ (pageSize - 1)
-	state := pageDemand
-	if prot == protNone {
-		state = pageReserved
-	}
+	state := untouched(prot)
 	replaced := uint32(0) // pages that are promised already
 	if flags&mapFixed != 0 {
 		if addr&(pageSize-1) != 0 {
@@ -36,7 +32,7 @@ func sysMmap(addr, size, prot, flags uint32) uint32 {
 		}
 		replaced = promisedIn(addr, size)
 	}
-	if state == pageDemand && !affordable(size>>pageShift-replaced) {
+	if state.promised() && !affordable(size>>pageShift-replaced) {
 		return errno(ENOMEM)
 	}
 	switch {
@@ -60,7 +56,7 @@ func promisedIn(addr, size uint32) (n uint32) {
 		if load32(l1+va>>20*4)&3 == 0 { // the whole megabyte alike
 			step = min(sectionSize-va&(sectionSize-1), addr+size-va)
 		}
-		if s, _ := stateOf(va); s == pageDemand || s == pageUsed {
+		if s, _ := stateOf(va); s.promised() {
 			n += step >> pageShift
 		}
 		va += step
@@ -145,49 +141,6 @@ func again(addr, size uint32) uint32 {
 	return addr
 }
 
-// sysMprotect knows no access and read-write; narrower rights are granted as
-// read-write.
-func sysMprotect(addr, size, prot uint32) uint32 {
-	if size > machine.VMSize {
-		return errno(ENOMEM)
-	}
-	size = (size + pageSize - 1) &^ (pageSize - 1)
-	if addr&(pageSize-1) != 0 {
-		return errno(EINVAL)
-	}
-	if size == 0 {
-		return 0
-	}
-	if !inVM(addr, size) {
-		return errno(ENOMEM)
-	}
-	reserved := uint32(0)
-	for a := addr; a < addr+size; a += pageSize {
-		switch s, _ := stateOf(a); s {
-		case pageNone:
-			return errno(ENOMEM)
-		case pageReserved:
-			reserved++
-		case pageUsed:
-			if prot == protNone {
-				return errno(EINVAL) // what it holds could not be kept
-			}
-		}
-	}
-	if prot != protNone && !affordable(reserved) {
-		return errno(ENOMEM)
-	}
-	for a := addr; a < addr+size; a += pageSize {
-		switch s, _ := stateOf(a); {
-		case prot == protNone && s != pageReserved:
-			setState(a, pageSize, pageReserved)
-		case prot != protNone && s == pageReserved:
-			setState(a, pageSize, pageDemand)
-		}
-	}
-	return 0
-}
-
 // sysMadvise gives pages back on MADV_DONTNEED and MADV_FREE; they read as zero
 // when touched again. Other advice is taken without effect.
 func sysMadvise(addr, size, advice uint32) uint32 {
@@ -207,8 +160,8 @@ func sysMadvise(addr, size, advice uint32) uint32 {
 	}
 	step, rest := inSteps(addr, size)
 	for a := addr; a < addr+step; a += pageSize {
-		if s, _ := stateOf(a); s == pageUsed {
-			setState(a, pageSize, pageDemand)
+		if s, d := stateOf(a); s == pageUsed {
+			setState(a, pageSize, untouched(protOf(d)))
 		}
 	}
 	if rest {

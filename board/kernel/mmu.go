@@ -35,12 +35,13 @@ const (
 	attrDMA         // read, write, not cached
 	attrDevice      // read, write, device
 	attrExec        // read, write, execute: only for images that exec.go loads
+	attrKept        // no access to what the page holds; pages only
 )
 
 // section and page descriptors by attr. Memory is normal write-back
 // write-allocate (TEX=001 C=1 B=1) shareable; DMA memory is normal not cached
 // (TEX=001 C=0 B=0); devices are shareable device (TEX=000 C=0 B=1).
-// AP=001: privileged read and write, AP=101: privileged read.
+// AP=001: privileged read and write, AP=101: privileged read, AP=000: nothing.
 var sectionBits = [...]uint32{
 	attrNone:   0,
 	attrText:   1<<16 | 1<<15 | 1<<12 | 1<<10 | 1<<3 | 1<<2 | 2,
@@ -59,6 +60,7 @@ var pageBits = [...]uint32{
 	attrDMA:    1<<10 | 1<<6 | 1<<4 | 3,
 	attrDevice: 1<<4 | 1<<2 | 3,
 	attrExec:   1<<10 | 1<<6 | 1<<4 | 1<<3 | 1<<2 | 2,
+	attrKept:   1<<10 | 1<<6 | 1<<3 | 1<<2 | 3,
 }
 
 var (

@@ -25,7 +25,8 @@ const (
 	pageReserved pageState = 1 << 2 // mmap with PROT_NONE: taken, no access
 	pageDemand   pageState = 2 << 2 // accessible, not touched yet
 	pageBSS      pageState = 3 << 2 // likewise, and not counted as promised
-	pageUsed     pageState = 4 << 2 // mapped; never in a descriptor
+	pageDemandRO pageState = 4 << 2 // readable, not touched yet
+	pageUsed     pageState = 5 << 2 // mapped; never in a descriptor
 )
 
 // Memory accounts for the RAM, in bytes.
@@ -171,12 +172,17 @@ func setState(va, size uint32, s pageState) {
 	}
 }
 
+// promised reports whether a page in state s has a frame or a right to one.
+func (s pageState) promised() bool {
+	return s == pageDemand || s == pageDemandRO || s == pageUsed
+}
+
 // count keeps the number of promised pages.
 func count(old, s pageState, n uint32) {
-	if old == pageDemand || old == pageUsed {
+	if old.promised() {
 		pages.promised -= n
 	}
-	if s == pageDemand {
+	if s.promised() {
 		pages.promised += n
 	}
 }
@@ -184,7 +190,7 @@ func count(old, s pageState, n uint32) {
 // demand resolves a fault at va if a page is due there.
 func demand(va uint32) bool {
 	s, _ := stateOf(va)
-	if s != pageDemand && s != pageBSS {
+	if s != pageDemand && s != pageDemandRO && s != pageBSS {
 		return false
 	}
 	if s == pageBSS && !affordable(1) {
@@ -200,6 +206,9 @@ func demand(va uint32) bool {
 	va &^= pageSize - 1
 	mapRange(va, frame, pageSize, attrData)
 	zero(va, pageSize)
+	if s == pageDemandRO {
+		mapRange(va, frame, pageSize, attrRead)
+	}
 	pages.faults++
 	return true
 }
@@ -222,8 +231,12 @@ func accessible(addr, n uint32, write bool) bool {
 		}
 		switch s, d := stateOf(va); s {
 		case pageDemand, pageBSS:
+		case pageDemandRO:
+			if write {
+				return false
+			}
 		case pageUsed:
-			if d&(1<<3) == 0 {
+			if d&(1<<3) == 0 || isKept(d) {
 				return false // a device's or DMA memory: not cached
 			}
 			readOnly := d&(1<<9) != 0
@@ -248,7 +261,7 @@ func Peek(addr uint32) (word uint32, ok bool) {
 	if addr&3 != 0 || addr < pageSize || l2Table(addr) == 0 {
 		return 0, false
 	}
-	if s, d := stateOf(addr); s != pageUsed || d&(1<<3) == 0 {
+	if s, d := stateOf(addr); s != pageUsed || d&(1<<3) == 0 || isKept(d) {
 		return 0, false
 	}
 	return load32(addr), true

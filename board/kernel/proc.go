@@ -226,6 +226,8 @@ func rightsOf(va uint32) (rights string, size uint32) {
 		return mapsNone, size
 	case pageReserved:
 		return mapsNo, size
+	case pageDemandRO:
+		return mapsRead, size
 	case pageDemand, pageBSS:
 		return mapsData, size
 	}
@@ -235,6 +237,8 @@ func rightsOf(va uint32) (rights string, size uint32) {
 		noExec, readOnly, tex = d&(1<<4) != 0, d&(1<<15) != 0, d>>12&7
 	}
 	switch {
+	case l1d&3 == 1 && isKept(d):
+		return mapsNo, size
 	case tex == 0:
 		return mapsDevice, size
 	case readOnly && noExec:

@@ -158,6 +158,8 @@ func syscall(t *thread) {
 		r = sysMmap(a0, a1, a2, a3)
 	case 197: // fstat64
 		r = sysFstat(a0, a1)
+	case 219: // mincore
+		r = sysMincore(a0, a1, a2)
 	case 220: // madvise
 		r = sysMadvise(a0, a1, a2)
 	case 224: // gettid
