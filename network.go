@@ -63,7 +63,7 @@ func (s *System) startNetwork() {
 		s.addTargets(n)
 		if s.sockets.Load() == nil {
 			// The first interface's stack is the program's: package net's.
-			s.sockets.Store(sockets.New(n.Stack.Netstack(), s.softirq.Wake))
+			s.sockets.Store(sockets.New(n.Stack, s.softirq.Wake))
 			kernel.ServeSockets(&s.softirq)
 		}
 		if err := n.Device.Open(); err != nil {
@@ -92,6 +92,7 @@ func (s *System) addInterface(port board.Ethernet) (*Interface, error) {
 	n.Poll = netpoll.New(n.Device, kernel.Nanotime)
 	n.Stack, err = stack.New(stack.Config{
 		Device: n.Device,
+		Now:    kernel.Nanotime,
 		Log:    func(level int, msg string) { console.Log(console.Level(level), []byte(msg)) },
 	})
 	if err != nil {

@@ -257,6 +257,8 @@ func (s *Stack) refresh() {
 	}
 	s.stateMu.Unlock()
 	s.gv.SetRouteTable(routes)
+	s.link.setLocal(info)
+	s.link.dst.flush(s.link.now())
 	if info.equal(&s.last) {
 		return
 	}

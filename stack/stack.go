@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"gvisor.dev/gvisor/pkg/log"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -40,6 +41,9 @@ const (
 	loopbackID tcpip.NICID = 2
 )
 
+// Scope is the interface's number in the scope of link-local addresses.
+const Scope = uint32(nicID)
+
 // Buffers of one TCP connection, bytes: enough for 100 Mb/s at 20 ms, and a
 // hundred connections that fill them are a third of a board's 128 MB.
 const (
@@ -66,6 +70,10 @@ type Config struct {
 
 	// Clock is the time of all protocols. nil: the system's.
 	Clock tcpip.Clock
+
+	// Now is a monotonic clock in ns that may be read in any context. nil: the
+	// system's.
+	Now func() int64
 }
 
 // Stack is a TCP/IP stack with one Ethernet interface and a loopback.
@@ -138,7 +146,11 @@ func New(cfg Config) (*Stack, error) {
 	if err := s.setOptions(); err != nil {
 		return nil, err
 	}
-	s.link = newLink(cfg.Device)
+	if cfg.Now == nil {
+		start := time.Now()
+		cfg.Now = func() int64 { return int64(time.Since(start)) }
+	}
+	s.link = newLink(cfg.Device, cfg.Now)
 	s.link.hasSocket = func(id gv.TransportEndpointID) bool {
 		return s.gv.FindTransportEndpoint(ipv4.ProtocolNumber, udp.ProtocolNumber, id, nicID) != nil
 	}
@@ -205,6 +217,7 @@ func loopbackRoutes() []tcpip.Route {
 // carrier follows the link. Addresses stay while the link is down, as on other
 // systems, so that a short loss does not end connections.
 func (s *Stack) carrier(up bool) {
+	s.link.dst.flush(s.link.now())
 	if up {
 		s.logf(levelInfo, "%s: link up", s.dev.Name())
 		if s.enabled.CompareAndSwap(false, true) {

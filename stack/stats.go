@@ -21,9 +21,10 @@ type Stats struct {
 	TCP     TCPStats           `json:"tcp"`
 }
 
-// LinkStats count received frames that did not reach a protocol, by cause; all
-// of them are in the device's RxDropped as well.
+// LinkStats count received frames that did not reach gVisor, by cause; all but
+// the first are in the device's RxDropped as well.
 type LinkStats struct {
+	InEarly         uint64 `json:"InEarly"`         // dealt with before gVisor: echo requests, datagrams
 	InTooShort      uint64 `json:"InTooShort"`      // no room for an Ethernet header
 	InLengthField   uint64 `json:"InLengthField"`   // IEEE 802.3 length instead of a type
 	InUnknownProtos uint64 `json:"InUnknownProtos"` // neither IPv4 nor IPv6 nor ARP
@@ -114,11 +115,26 @@ func (s *Stack) Stats() Stats {
 		UDP:    udpStats(&g.UDP),
 		TCP:    tcpStats(&g.TCP),
 	}
+	s.link.early.add(&st)
 	st.Link.OutNoBuffer = g.NICs.TxPacketsDroppedNoBufferSpace.Value()
 	if soft := s.dev.Softnet(); soft != nil {
 		st.Softnet = soft.Stat()
 	}
 	return st
+}
+
+// add counts what did not go through gVisor where it would have been counted.
+func (e *earlyStats) add(st *Stats) {
+	echos, in, full, out := e.echos.Load(), e.udpIn.Load(), e.udpFull.Load(), e.udpOut.Load()
+	st.Link.InEarly = echos + in + full
+	st.IP.InReceives += echos + in + full
+	st.IP.InDelivers += echos + in + full
+	st.IP.OutRequests += echos + out
+	st.ICMP.InEchos += echos
+	st.ICMP.OutEchoReps += echos
+	st.UDP.InDatagrams += in
+	st.UDP.RcvbufErrors += full
+	st.UDP.OutDatagrams += out
 }
 
 func (l *link) stats() LinkStats {

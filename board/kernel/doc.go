@@ -43,7 +43,8 @@
 //	stat.go      stat, access, readlink, getdents
 //	proc.go      /proc: texts made when they are read
 //	pipe.go      pipes
-//	sock*.go     sockets: table, rings, send and receive, requests, service
+//	sock*.go     sockets: table, rings, send and receive, requests, service,
+//	             and the way past it for datagrams (sockdirect.go)
 //	epoll.go     waiting for descriptors
 //	console.go   early console, write(2) to the log
 //	prof.go      timers of CPU time, SIGPROF

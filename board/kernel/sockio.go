@@ -103,6 +103,9 @@ func sendDatagram(t *thread, fd uint32, s *sock, i uint32, v *vector, total, fla
 	if total > 65507 {
 		return errno(EMSGSIZE)
 	}
+	if s.direct && s.tx.used() == 0 && sendDirect(s, v, total, &to) {
+		return total
+	}
 	if s.tx.free() < recordSize(total) {
 		return sockWait(t, fd, flags)
 	}

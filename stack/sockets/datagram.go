@@ -6,6 +6,7 @@ import (
 	"bytes"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/waiter"
 
 	"github.com/gasp-go/gasp/board/kernel"
 )
@@ -44,6 +45,7 @@ func (c *conn) sendDatagrams() {
 // receiveDatagrams takes what the endpoint has received, as far as the ring has
 // room for the largest datagram.
 func (c *conn) receiveDatagrams() {
+	c.behind = false
 	for kernel.SocketRoom(c.id) >= len(c.svc.buf)+kernel.RecordOverhead {
 		w := tcpip.SliceWriter(c.svc.buf)
 		res, err := c.ep.Read(&w, tcpip.ReadOptions{NeedRemoteAddr: true})
@@ -60,4 +62,5 @@ func (c *conn) receiveDatagrams() {
 			return
 		}
 	}
+	c.behind = c.ep.Readiness(waiter.EventIn) != 0
 }

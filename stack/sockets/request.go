@@ -30,7 +30,9 @@ func (c *conn) request(w *kernel.SocketWork) {
 	case kernel.OpShutdown:
 		err = c.ep.Shutdown(tcpip.ShutdownRead | tcpip.ShutdownWrite)
 	case kernel.OpSetOption:
-		kernel.FinishSocket(c.id, c.setOption(w.Args[0], w.Args[1], data), nil)
+		e := c.setOption(w.Args[0], w.Args[1], data)
+		c.optionSet(w.Args[0], w.Args[1])
+		kernel.FinishSocket(c.id, e, nil)
 		return
 	case kernel.OpGetOption:
 		out, e := c.getOption(w.Args[0], w.Args[1])
@@ -48,6 +50,7 @@ func (c *conn) connect(data []byte) {
 	if len(data) == 2 { // AF_UNSPEC
 		err := c.ep.Disconnect()
 		kernel.SocketBound(c.id, nil, &kernel.SockAddr{})
+		c.direct()
 		kernel.FinishSocket(c.id, errnoOf(err), nil)
 		return
 	}
@@ -71,6 +74,7 @@ func (c *conn) connect(data []byte) {
 
 // bound tells the kernel the endpoint's address and, with peer, the other one's.
 func (c *conn) bound(peer bool) {
+	c.direct()
 	a, err := c.ep.GetLocalAddress()
 	if err != nil {
 		return

@@ -10,17 +10,19 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
-	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	gv "gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 	"gvisor.dev/gvisor/pkg/waiter"
 
 	"github.com/gasp-go/gasp/board/kernel"
+	"github.com/gasp-go/gasp/stack"
 )
 
 // Service serves sockets. Run is called on one goroutine.
 type Service struct {
-	gv    *stack.Stack
+	stack *stack.Stack
+	gv    *gv.Stack
 	wake  func()
 	conns map[int]*conn // by the kernel's index
 	buf   []byte        // one datagram
@@ -33,8 +35,10 @@ type Service struct {
 
 // New returns the service of a stack. wake has Run called soon; it may be called
 // from any goroutine.
-func New(gv *stack.Stack, wake func()) *Service {
-	return &Service{gv: gv, wake: wake, conns: map[int]*conn{}, buf: make([]byte, 64<<10)}
+func New(st *stack.Stack, wake func()) *Service {
+	s := &Service{stack: st, gv: st.Netstack(), wake: wake, conns: map[int]*conn{}, buf: make([]byte, 64<<10)}
+	kernel.DirectHook = s.sendDirect
+	return s
 }
 
 // conn is one socket's endpoint.
@@ -55,6 +59,11 @@ type conn struct {
 	finSent    bool
 	closing    bool
 	expired    atomic.Bool // closing took too long
+
+	// Datagrams, see direct.go.
+	early   *stack.UDPSocket // nil: all go through gVisor
+	special bool             // has options that matter to what is sent
+	behind  bool             // gVisor holds datagrams the ring has no room for
 }
 
 // NotifyEvent implements waiter.EventListener: it may be called with the
@@ -190,6 +199,7 @@ func (c *conn) finishClose() {
 	if c.tcp && c.connected && !reset && !c.expired.Load() && !kernel.SocketFinished(c.id) {
 		return
 	}
+	c.indirect()
 	c.wq.EventUnregister(&c.entry)
 	if c.expired.Load() {
 		c.ep.Abort()
