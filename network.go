@@ -18,6 +18,7 @@ import (
 	"github.com/gasp-go/gasp/stack"
 	"github.com/gasp-go/gasp/stack/netdev"
 	"github.com/gasp-go/gasp/stack/netpoll"
+	"github.com/gasp-go/gasp/stack/pcap"
 	"github.com/gasp-go/gasp/stack/sockets"
 )
 
@@ -28,6 +29,8 @@ type Interface struct {
 	Device *netdev.Device
 	Stack  *stack.Stack
 	Poll   *netpoll.Endpoint // the way out below the stack
+
+	Capture *pcap.Recorder // off unless gasp.pcap= switched it on
 
 	targets []*target // netconsole's on this interface
 }
@@ -55,6 +58,7 @@ func (s *System) startNetwork() {
 			continue
 		}
 		s.Interfaces = append(s.Interfaces, n)
+		s.startCapture(n)
 		panics.AddPoller(n.Poll)
 		panics.AddReport(n.networkReport())
 		if err := n.MAC.PowerUp(); err != nil {

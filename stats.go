@@ -10,6 +10,7 @@ import (
 	"github.com/gasp-go/gasp/enet"
 	"github.com/gasp-go/gasp/stack"
 	"github.com/gasp-go/gasp/stack/netdev"
+	"github.com/gasp-go/gasp/stack/pcap"
 )
 
 // Stats are the counters of the whole system, for JSON.
@@ -33,6 +34,7 @@ type InterfaceStats struct {
 	Interrupts uint32          `json:"interrupts"`
 	XDP        netdev.XDPStats `json:"xdp"`
 	Stack      stack.Stats     `json:"stack"`
+	Capture    pcap.Stats      `json:"pcap"`
 	Driver     []enet.Stat     `json:"driver"` // ethtool -S
 }
 
@@ -61,6 +63,7 @@ func (s *System) Stats() Stats {
 			Interrupts: kernel.IRQCount(n.Port.IRQ),
 			XDP:        n.Device.XDPStats(),
 			Stack:      n.Stack.Stats(),
+			Capture:    n.Capture.Stats(),
 			Driver:     n.MAC.Stats(),
 		})
 	}

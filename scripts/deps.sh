@@ -12,6 +12,7 @@ need() { # command, package
 need make make
 need "${GASP_QEMU:-qemu-system-arm}" qemu-system-arm
 need ip iproute2 # Linux as the peer, in a network namespace (root only)
+need tcpdump tcpdump # reads what the firmware captured
 if ! "$(dirname "$0")/race.sh" 2>/dev/null | grep -q race; then
 	missing="$missing gcc libc6-dev"
 fi

@@ -144,7 +144,7 @@ func (a *Args) set(p Param) string {
 		}
 		a.PrintkTime = on
 	case "mem":
-		n, err := parseSize(p.Value)
+		n, err := ParseSize(p.Value)
 		if err != nil {
 			return err.Error()
 		}

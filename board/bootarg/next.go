@@ -83,8 +83,8 @@ func parseBool(p Param) (bool, error) {
 	return false, fmt.Errorf("%q is neither yes nor no", p.Value)
 }
 
-// parseSize parses a number of bytes with an optional suffix K, M or G.
-func parseSize(s string) (uint64, error) {
+// ParseSize parses a number of bytes, not 0, with an optional suffix K, M or G.
+func ParseSize(s string) (uint64, error) {
 	digits, shift := s, 0
 	if s != "" {
 		switch s[len(s)-1] {

@@ -17,6 +17,8 @@ import (
 	"github.com/gasp-go/gasp"
 	"github.com/gasp-go/gasp/board/kernel"
 	"github.com/gasp-go/gasp/console"
+	"github.com/gasp-go/gasp/stack/pcap"
+	"github.com/gasp-go/gasp/stack/pcap/pcaphttp"
 )
 
 // serveHTTP serves port 80 and returns only if it cannot.
@@ -36,6 +38,7 @@ func serveHTTP(sys *gasp.System) {
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	mux.Handle("/debug/pcap", captures(sys))
 	mux.HandleFunc("POST /die", func(w http.ResponseWriter, r *http.Request) { diePage(w, r, sys) })
 	ln, err := net.Listen("tcp", ":80")
 	if err != nil {
@@ -45,6 +48,15 @@ func serveHTTP(sys *gasp.System) {
 	slog.Info("http: listening", "addr", ":80")
 	srv := http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	slog.Error("http", "err", srv.Serve(ln))
+}
+
+// captures serves what the interfaces record.
+func captures(sys *gasp.System) http.Handler {
+	var r []*pcap.Recorder
+	for _, n := range sys.Interfaces {
+		r = append(r, n.Capture)
+	}
+	return pcaphttp.Handler(kernel.Nanotime, r...)
 }
 
 // logPage prints the log, as dmesg does.
