@@ -75,6 +75,8 @@ func (s *System) startNetwork() {
 		}
 		n.configure(cfg)
 	}
+	s.addFiles()
+	s.bootParams()
 	s.reportTargets()
 }
 

@@ -21,6 +21,8 @@ type Stats struct {
 	Spurious   uint32           `json:"spurious_interrupts"`
 	Interfaces []InterfaceStats `json:"interfaces"`
 
+	NAPI []netdev.NAPIStat `json:"napi"` // every instance, the backlog's included
+
 	Serial     console.ConsoleStats            `json:"serial_console"`
 	Netconsole map[string]console.ConsoleStats `json:"netconsole"`
 }
@@ -46,6 +48,9 @@ func (s *System) Stats() Stats {
 		CPU:        kernel.CPUStat(),
 		Spurious:   kernel.Spurious(),
 		Netconsole: map[string]console.ConsoleStats{},
+	}
+	if s.Softnet != nil {
+		st.NAPI = s.Softnet.NAPIStats()
 	}
 	if s.serial != nil {
 		st.Serial = s.serial.Stats()

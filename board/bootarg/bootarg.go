@@ -41,6 +41,10 @@ type Args struct {
 	// Mem limits the memory used, in bytes; 0: no limit.
 	Mem uint64
 
+	// Sysctl holds the sysctl.NAME=VALUE arguments, in order: parameters that
+	// can be set at run time too. NAME has dots; slashes become dots.
+	Sysctl []Param
+
 	// Gasp holds the gasp.KEY=VALUE arguments by KEY. An argument without
 	// "=" has an empty value. The last of several wins.
 	Gasp map[string]string
@@ -155,6 +159,17 @@ func (a *Args) set(p Param) string {
 				return "no name after gasp."
 			}
 			a.Gasp[key] = p.Value
+			return ""
+		}
+		if key, ok := strings.CutPrefix(p.Name, "sysctl."); ok {
+			switch {
+			case key == "":
+				return "no name after sysctl."
+			case !p.HasValue:
+				return "no value"
+			}
+			p.Name = strings.ReplaceAll(key, "/", ".")
+			a.Sysctl = append(a.Sysctl, p)
 			return ""
 		}
 		a.Unknown = append(a.Unknown, p)

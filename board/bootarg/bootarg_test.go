@@ -55,6 +55,17 @@ func TestSeveralNetconsoleTargetsAddUp(t *testing.T) {
 	}
 }
 
+func TestSysctlsKeepTheirOrderAndMayHaveSlashes(t *testing.T) {
+	a, errs := Parse(`sysctl.net.core.netdev_budget=600 sysctl.net/core/dev_weight=32 sysctl.b="x y" sysctl.a=`)
+	want := []Param{
+		{"net.core.netdev_budget", "600", true}, {"net.core.dev_weight", "32", true},
+		{"b", "x y", true}, {"a", "", true},
+	}
+	if len(errs) != 0 || !reflect.DeepEqual(a.Sysctl, want) || a.Unknown != nil {
+		t.Errorf("%v, %+v", errs, a)
+	}
+}
+
 func TestTheLastLogLevelWins(t *testing.T) {
 	for line, want := range map[string]int{
 		"quiet debug":            10,
@@ -77,7 +88,7 @@ func TestABadArgumentIsOneErrorAndIgnored(t *testing.T) {
 		"mem=0", "mem=", "mem=M", "mem=64MB", "mem=-1", "mem=99999999999G", "mem=64M@0x80000000",
 		"printk.time=maybe", "printk.time=",
 		"netconsole=", "netconsole", "netconsole=;;",
-		"gasp.=1",
+		"gasp.=1", "sysctl.=1", "sysctl.net.core.netdev_budget", "sysctl.",
 		"ip=bootp", "ip=both", "ip=rarp", "ip=hello", "ip=1.2.3", "ip=1.2.3.4.5", "ip=256.1.1.1",
 		"ip=fe80::1", "ip=10.0.0.1:x", "ip=10.0.0.1:::255.0.255.0", "ip=:::255.0.255.0",
 		"ip=10.0.0.1::::::bootp", "ip=10.0.0.1:::::::::::", "ip=224.0.0.1", "ip=255.255.255.255",

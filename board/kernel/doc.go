@@ -42,6 +42,7 @@
 //	open.go      open, read, seek
 //	stat.go      stat, access, readlink, getdents
 //	proc.go      /proc: texts made when they are read
+//	proctext.go  the same for texts of the firmware
 //	pipe.go      pipes
 //	sock*.go     sockets: table, rings, send and receive, requests, service,
 //	             and the way past it for datagrams (sockdirect.go)

@@ -42,6 +42,43 @@ func TestSetFileReplacesAndCreates(t *testing.T) {
 	}
 }
 
+func TestSetTextIsMadeAtEachRead(t *testing.T) {
+	inImage(t)
+	n := uint64(0)
+	inTrap := false
+	text := func(w *kernel.Text) {
+		inTrap = kernel.InTrap()
+		n++
+		w.Str("read ")
+		w.Num(n, 10, 4, ' ')
+		w.Num(0xbeef, 16, 8, '0')
+		w.Num(1<<40, 10, 1, ' ')
+		w.Num(0, 10, 2, ' ')
+		w.Str("\n")
+	}
+	if err := kernel.SetText("/proc/net/test", text); err != nil {
+		t.Fatal(err)
+	}
+	first, second := slurp(t, "/proc/net/test"), slurp(t, "/proc/net/test")
+	if first != "read    10000beef1099511627776 0\n" || second == first || !inTrap {
+		t.Errorf("%q, then %q, in trap context %v", first, second, inTrap)
+	}
+	if err := kernel.SetText("/proc/net/test", func(w *kernel.Text) { w.Str("new") }); err != nil {
+		t.Fatal(err)
+	}
+	if got := slurp(t, "/proc/net/test"); got != "new" {
+		t.Errorf("%q", got)
+	}
+	for path, want := range map[string]error{
+		"": syscall.EINVAL, "/": syscall.EINVAL, "a": syscall.EINVAL, "/a/../b": syscall.EINVAL,
+		"/proc/meminfo": syscall.EPERM, "/proc": syscall.EISDIR, "/etc/hosts": syscall.EPERM, "/etc/hosts/x": syscall.ENOTDIR,
+	} {
+		if err := kernel.SetText(path, text); !errors.Is(err, want) {
+			t.Errorf("%q: %v, want %v", path, err, want)
+		}
+	}
+}
+
 func TestOpenDescriptorsKeepTheOldContents(t *testing.T) {
 	inImage(t)
 	set(t, "/etc/motd", "the old contents")

@@ -105,6 +105,8 @@ func readProc(id uint8, p, n uint32, off int64) uint32 {
 		w.str("Linux version " + osRelease + " (gasp ")
 		w.str(Version)
 		w.str(")\n")
+	default:
+		w.made(id)
 	}
 	return w.at - p
 }

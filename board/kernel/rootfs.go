@@ -4,7 +4,8 @@ package kernel
 
 // Made texts (proc.go) and devices (device.go).
 const (
-	procCmdline = iota
+	procEmpty = iota
+	procCmdline
 	procEnviron
 	procMaps
 	procStatus

@@ -11,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"os"
+	"path"
 	"runtime"
 	"time"
 
@@ -32,6 +34,10 @@ func serveHTTP(sys *gasp.System) {
 		e.Encode(sys.Stats())
 	})
 	mux.HandleFunc("GET /log", logPage)
+	for _, dir := range []string{"/proc/", "/sys/"} {
+		mux.HandleFunc("GET "+dir, filePage)
+		mux.HandleFunc("PUT "+dir, func(w http.ResponseWriter, r *http.Request) { paramPage(w, r, sys) })
+	}
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
@@ -77,6 +83,30 @@ func logPage(w http.ResponseWriter, _ *http.Request) {
 			return
 		}
 	}
+}
+
+// filePage shows a file of /proc or /sys.
+func filePage(w http.ResponseWriter, r *http.Request) {
+	b, err := os.ReadFile(path.Clean(r.URL.Path))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Write(b)
+}
+
+// paramPage writes to one, if it is a parameter.
+func paramPage(w http.ResponseWriter, r *http.Request, sys *gasp.System) {
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64))
+	if err == nil {
+		err = sys.SetParam(path.Clean(r.URL.Path), string(b))
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // diePage ends the firmware in the way asked, after the answer was sent.

@@ -10,8 +10,25 @@ type stats struct {
 	} `json:"cpu"`
 	Spurious   uint32                  `json:"spurious_interrupts"`
 	Interfaces []ifStats               `json:"interfaces"`
+	NAPI       []napiStats             `json:"napi"`
 	Serial     consoleStats            `json:"serial_console"`
 	Netconsole map[string]consoleStats `json:"netconsole"`
+}
+
+type napiStats struct {
+	Name            string
+	Polls           uint64
+	Deferred, Timer uint64
+}
+
+// napi returns the counters of the instance of that name.
+func (s *stats) napi(name string) napiStats {
+	for _, n := range s.NAPI {
+		if n.Name == name {
+			return n
+		}
+	}
+	return napiStats{}
 }
 
 type consoleStats struct{ Written, Lost, Pending uint64 }

@@ -10,8 +10,8 @@ import (
 
 // Param is one parameter.
 type Param struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
+	Name string
+	Get  func() uint64 // its value now; any context
 }
 
 // param is how one is read and set. Values are decimal numbers from min to max.
@@ -91,7 +91,7 @@ func set[T any](all []param[T], of T, full, name, value string) error {
 func list[T any](all []param[T], of T) []Param {
 	r := make([]Param, len(all))
 	for i := range all {
-		r[i] = Param{all[i].name, strconv.FormatUint(all[i].get(of), 10)}
+		r[i] = Param{all[i].name, func() uint64 { return all[i].get(of) }}
 	}
 	return r
 }

@@ -1,0 +1,62 @@
+package netdev
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+)
+
+type printed struct{ strings.Builder }
+
+func (p *printed) Str(s string) { p.WriteString(s) }
+func (p *printed) Num(v uint64, base, width int, pad byte) {
+	s := strconv.FormatUint(v, base)
+	p.WriteString(strings.Repeat(string(pad), max(width-len(s), 0)) + s)
+}
+
+func TestSoftnetStatIsFormattedAsInLinux(t *testing.T) {
+	s := NewSoftnet(func() {})
+	d := newUp(t, s, "lo", func([]byte) {})
+	useBacklog(t, d)
+	s.budget.Store(1)
+	s.weight.Store(4)
+	if err := s.SetSysctl("netdev_max_backlog", "17"); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		d.NetifRx([]byte{1})
+	}
+	s.Poll()
+	var p printed
+	s.PrintStat(&p)
+	want := "00000004 00000003 00000001 00000000 00000000 00000000 00000000 00000000 " +
+		"00000000 00000000 00000000 0000000d 00000000 0000000d 00000000\n"
+	if p.String() != want {
+		t.Errorf("got  %q\nwant %q", p.String(), want)
+	}
+}
+
+func TestProcNetDevIsFormattedAsInLinux(t *testing.T) {
+	d := New("eth0", [6]byte{}, 1500, nil, NewSoftnet(func() {}))
+	c := d.Counters()
+	c.RxBytes.Store(12345678901)
+	for i, v := range []interface{ Store(uint64) }{
+		&c.RxPackets, &c.RxErrors, &c.RxDropped, &c.RxMissedErrors, &c.RxFIFOErrors,
+		&c.RxLengthErrors, &c.RxOverErrors, &c.RxCRCErrors, &c.RxFrameErrors, &c.Multicast,
+		&c.TxBytes, &c.TxPackets, &c.TxErrors, &c.TxDropped, &c.TxFIFOErrors, &c.Collisions,
+		&c.TxCarrierErrors, &c.TxAbortedErrors, &c.TxWindowErrors, &c.TxHeartbeatErrors,
+	} {
+		v.Store(1 << i)
+	}
+	var p printed
+	PrintStatsHeader(&p)
+	d.PrintStats(&p)
+	// dropped 4+8, frame 32+64+128+256, carrier the last four.
+	want := `Inter-|   Receive                                                |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
+  eth0: 12345678901       1    2   12   16   480          0       512     1024    2048 4096 8192 16384 32768  983040          0
+`
+	if p.String() != want {
+		t.Errorf("got\n%swant\n%s", p.String(), want)
+	}
+}
