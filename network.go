@@ -82,6 +82,7 @@ func (s *System) startNetwork() {
 
 // addInterface builds driver, device and stack of a port.
 func (s *System) addInterface(port board.Ethernet) (*Interface, error) {
+	off, trust := s.offloads()
 	m, err := enet.New(enet.Config{
 		Port:    port,
 		Regs:    mmio.At(port.Base),
@@ -90,6 +91,8 @@ func (s *System) addInterface(port board.Ethernet) (*Interface, error) {
 		Softnet: s.Softnet,
 		IRQ:     irqs{},
 		Now:     kernel.Nanotime,
+		Off:     off,
+		Trust:   trust,
 	})
 	if err != nil {
 		return nil, err

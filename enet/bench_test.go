@@ -67,7 +67,7 @@ func newBench(t testing.TB, change ...func(*Config)) *bench {
 	if b.mac, err = New(cfg); err != nil {
 		t.Fatal(err)
 	}
-	b.mac.dev.SetReceive(func(f []byte) {
+	b.mac.dev.SetReceive(func(f []byte, _ netdev.RxFlags) {
 		b.n++
 		if !b.quiet {
 			b.got = append(b.got, bytes.Clone(f))
@@ -119,7 +119,7 @@ func (b *bench) step() (irqs int) {
 }
 
 func (b *bench) xmit(parts ...[]byte) (st netdev.TxStatus) {
-	inTrap(func() { st = b.mac.StartXmit(parts) })
+	inTrap(func() { st = b.mac.StartXmit(parts, 0) })
 	return st
 }
 
@@ -156,6 +156,8 @@ func frame(dst [6]byte, n, id int) []byte {
 	}
 	return f
 }
+
+func addr(p *byte) uintptr { return uintptr(unsafe.Pointer(p)) }
 
 func vlan(f []byte) []byte {
 	out := append(bytes.Clone(f[:12]), 0x81, 0x00, 0x00, 0x05)

@@ -26,8 +26,8 @@ type Config struct {
 	DMA  *dma.Region
 
 	// RxRing and TxRing are the descriptors of the rings, default 128 each.
-	// A descriptor costs 1544 bytes of DMA memory, the defaults and the panic
-	// path's rings together 433 KB.
+	// A descriptor costs 1568 bytes of DMA memory, the defaults and the panic
+	// path's rings together 440 KB.
 	RxRing, TxRing int
 
 	MAC     [6]byte // the station address; zero: the port's; that zero too: a random one
@@ -35,6 +35,12 @@ type Config struct {
 	IRQ     IRQController // nil: Interrupt is called by other means
 	Now     func() int64  // ns, monotonic, any context; nil: the runtime's clock
 	Sleep   func(time.Duration)
+
+	// Off are features that are off at first. Trust believes a receive
+	// checksum even from a MAC that does not show that it has checked it, as
+	// QEMU's: see rxFlags.
+	Off   netdev.Features
+	Trust bool
 
 	// Period is how often PHY and transmit ring are looked after; default 1 s,
 	// negative: only when Tick is called.
@@ -46,8 +52,9 @@ type Config struct {
 const (
 	defaultRing = 128
 
-	// bufSize holds the largest frame there can be: FTRL cuts longer ones, so
-	// on the real MAC a frame never takes two descriptors.
+	// bufSize holds the largest frame there can be, with the two bytes before
+	// it: FTRL cuts longer ones, so on the real MAC a frame never takes two
+	// descriptors.
 	bufSize = 1536
 
 	// The private rings of the panic path.

@@ -8,7 +8,7 @@ var dumpRegs = [...]struct {
 	{"EIR", regEIR}, {"EIMR", regEIMR}, {"RDAR", regRDAR}, {"TDAR", regTDAR},
 	{"ECR", regECR}, {"MSCR", regMSCR}, {"RCR", regRCR}, {"TCR", regTCR},
 	{"PALR", regPALR}, {"PAUR", regPAUR}, {"TFWR", regTFWR}, {"RDSR", regRDSR},
-	{"TDSR", regTDSR}, {"MRBR", regMRBR}, {"FTRL", regFTRL},
+	{"TDSR", regTDSR}, {"MRBR", regMRBR}, {"FTRL", regFTRL}, {"TACC", regTACC}, {"RACC", regRACC},
 }
 
 // dumpDescs is how many descriptors of each ring Dump shows.
@@ -16,7 +16,7 @@ const dumpDescs = 4
 
 // Dump tells fn the MAC's registers and the descriptors where the rings stand:
 // the oldest not reclaimed for transmit, the next for receive, each as a slot,
-// {status, length} and address. It changes nothing and allocates nothing.
+// {status, length}, address and control. It changes nothing and allocates nothing.
 // Trap context.
 func (m *MAC) Dump(fn func(name string, v uint32)) {
 	fn("state", m.state.Load())
@@ -33,17 +33,19 @@ func (m *MAC) Dump(fn func(name string, v uint32)) {
 	fn("tx_queued", uint32(tx.Queued()))
 	for i := range dumpDescs {
 		slot := (tx.Tail() + i) % tx.Len()
-		status, addr := tx.Word(slot)
+		status, addr, control := tx.Words(slot)
 		fn("tx_slot", uint32(slot))
 		fn("tx_status", status)
 		fn("tx_addr", addr)
+		fn("tx_control", control)
 	}
 	fn("rx_filled", uint32(rx.Filled()))
 	for i := range dumpDescs {
-		slot := (rx.Next() + i) % rx.Len()
-		status, addr := rx.Word(slot)
+		slot := (rx.Slot() + i) % rx.Len()
+		status, addr, control := rx.Words(slot)
 		fn("rx_slot", uint32(slot))
 		fn("rx_status", status)
 		fn("rx_addr", addr)
+		fn("rx_control", control)
 	}
 }

@@ -97,9 +97,10 @@ type MAC struct {
 	stop  chan struct{}
 	done  chan struct{}
 
-	watch   watchdog
-	deliver func(frame []byte)
-	n       [numCounters]atomic.Uint64
+	features atomic.Uint32 // netdev.Features that are on
+
+	watch watchdog
+	n     [numCounters]atomic.Uint64
 }
 
 // New makes the MAC and its device, closed. It allocates all the memory either
@@ -125,7 +126,7 @@ func New(cfg Config) (*MAC, error) {
 	m.setAddress(mac)
 	m.bus, m.own = sharedBus(cfg.MDIO, cfg), sharedBus(cfg.Regs, cfg)
 	m.dev = netdev.New(cfg.Port.Name, mac, mtu, m, cfg.Softnet)
-	m.deliver = m.dev.Receive
+	m.features.Store(uint32(available &^ cfg.Off))
 	m.napi.Init(cfg.Softnet, cfg.Port.Name, 0, m.poll)
 	m.napi.Attach(m.dev)
 	return m, nil

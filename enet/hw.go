@@ -18,7 +18,8 @@ const (
 	vlanTag   = 4
 	minFrame  = 60                 // without FCS
 	maxFrame  = header + mtu       // without FCS and VLAN tag
-	maxOnWire = maxFrame + 4 + fcs // with both: MAX_FL and FTRL
+	maxOnWire = maxFrame + 4 + fcs // with both
+	shift     = 2                  // bytes that RACC.SHIFT16 puts before a frame; emulators count them as part of it
 	runt      = header + fcs       // shorter has no header
 	vlanType  = 0x8100             // EtherType of a VLAN tag
 	resetTime = 10_000_000         // ns; the manual says 8 clock cycles
@@ -90,9 +91,12 @@ func (m *MAC) program(ring int) (lost int) {
 	m.regs.Write32(regGAUR, 0xffffffff)
 	m.regs.Write32(regGALR, 0xffffffff)
 	m.regs.Write32(regMRBR, uint32(rx.BufSize()))
-	m.regs.Write32(regFTRL, maxOnWire)
+	m.regs.Write32(regFTRL, maxOnWire+shift)
 	m.regs.Write32(regTFWR, tfwrSTRFWD)
-	m.regs.Write32(regRACC, 0) // bad frames come up and are counted
+	// Bad frames and checksums come up and are counted, instead of vanishing
+	// in the MAC (LINEDIS, IPDIS, PRODIS).
+	m.regs.Write32(regRACC, raccSHIFT16)
+	m.regs.Write32(regTACC, 0) // the descriptors say which checksums to insert
 	m.regs.Write32(regRCR, m.rcr(link))
 	tcr := uint32(0)
 	if link.Full {
@@ -109,7 +113,7 @@ func (m *MAC) program(ring int) (lost int) {
 // rcr is RCR for a link. PADEN stays 0: it can wedge the DMA at 1 Gb/s. CRCFWD
 // stays 0: received frames keep their FCS.
 func (m *MAC) rcr(link mii.Link) uint32 {
-	v := uint32(maxOnWire<<rcrMAXFL | rcrMIIMODE)
+	v := uint32((maxOnWire+shift)<<rcrMAXFL | rcrMIIMODE)
 	if m.cfg.Port.RMII {
 		v |= rcrRMIIMODE
 		if link.Speed == 10 {
@@ -130,7 +134,7 @@ func (m *MAC) rcr(link mii.Link) uint32 {
 // run enables a programmed MAC: first ETHEREN, which makes it read the ring
 // bases, then the receive doorbell. Interrupts stay masked. Trap context.
 func (m *MAC) run() bool {
-	ecr := uint32(ecrETHEREN | ecrDBSWP)
+	ecr := uint32(ecrETHEREN | ecrEN1588 | ecrDBSWP)
 	if unpack(m.programmed.Load()).Speed == 1000 {
 		ecr |= ecrSPEED
 	}
@@ -194,7 +198,7 @@ func trapStop(p unsafe.Pointer) {
 	}
 	m.txBusy.Store(true)
 	x.failed = !m.reset()
-	m.tx[live].Reclaim()
+	m.reclaimed(m.tx[live].Reclaim())
 	m.dropped(m.tx[live].Reset())
 	m.txBusy.Store(false)
 }

@@ -74,7 +74,7 @@ func newOn(t *testing.T, at machine, change ...func(*Config)) *evk {
 	if e.mac, err = New(cfg); err != nil {
 		t.Fatal(err)
 	}
-	e.mac.dev.SetReceive(func(f []byte) {
+	e.mac.dev.SetReceive(func(f []byte, _ netdev.RxFlags) {
 		e.n++
 		if !e.quiet {
 			e.got = append(e.got, bytes.Clone(f))
@@ -112,7 +112,7 @@ func (e *evk) received(n int) {
 }
 
 func (e *evk) xmit(parts ...[]byte) (st netdev.TxStatus) {
-	inTrap(func() { st = e.mac.StartXmit(parts) })
+	inTrap(func() { st = e.mac.StartXmit(parts, 0) })
 	return st
 }
 
@@ -261,16 +261,21 @@ func TestQEMUBadFramesAreCountedAndTheNextOneComesUp(t *testing.T) {
 	for _, c := range []struct {
 		name, stat string
 		frame      []byte
+		uncut      bool // FTRL cuts nothing
 	}{
-		{"shorter than a header", "rx_runt", frame(ourMAC, 20, 0)[:10]},
-		{"one byte too long", "rx_oversize", frame(ourMAC, 1515, 0)},
-		{"one byte too long with a tag", "rx_oversize", vlan(frame(ourMAC, 1515, 0))},
-		{"in two buffers", "rx_multi_bd", frame(ourMAC, 2000, 0)},
-		{"in six buffers", "rx_multi_bd", frame(ourMAC, 9000, 0)},
-		{"for somebody else", "rx_other_host", frame(otherMAC, 60, 0)},
+		{"shorter than a header", "rx_runt", frame(ourMAC, 20, 0)[:10], false},
+		{"one byte too long", "rx_oversize", frame(ourMAC, 1515, 0), false},
+		{"one byte too long with a tag", "rx_truncated", vlan(frame(ourMAC, 1515, 0)), false},
+		{"jumbo", "rx_truncated", frame(ourMAC, 9000, 0), false},
+		{"in two buffers", "rx_multi_bd", frame(ourMAC, 2000, 0), true},
+		{"in six buffers", "rx_multi_bd", frame(ourMAC, 9000, 0), true},
+		{"for somebody else", "rx_other_host", frame(otherMAC, 60, 0), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := openEVK(t, rings(8, 4))
+			if c.uncut {
+				e.qemu.Write32(enet1+regFTRL, 0x3fff)
+			}
 			for i := range 10 {
 				e.wire.Send(c.frame)
 				good := frame(ourMAC, 100, i)
@@ -289,6 +294,7 @@ func TestQEMUBadFramesAreCountedAndTheNextOneComesUp(t *testing.T) {
 
 func TestQEMUFrameThatSwallowsTheWholeRingDoesNotEndReception(t *testing.T) {
 	e := openEVK(t, rings(2, 4))
+	e.qemu.Write32(enet1+regFTRL, 0x3fff)
 	e.wire.Send(frame(ourMAC, 9000, 0)) // six buffers into two: its end is lost
 	e.until("the drop", func() bool { return e.stat("rx_multi_bd") == 1 })
 	e.wire.Send(frame(ourMAC, 60, 0)) // taken for its end

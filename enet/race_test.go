@@ -18,7 +18,7 @@ func TestEverybodyAtOnce(t *testing.T) {
 	b := openBench(t, rings(16, 16), func(c *Config) { c.Period = time.Millisecond })
 	const senders, frames = 4, 300
 	var received, polled atomic.Uint64
-	b.mac.dev.SetReceive(func(f []byte) { received.Add(1) })
+	b.mac.dev.SetReceive(func(f []byte, _ netdev.RxFlags) { received.Add(1) })
 	stop := make(chan struct{})
 	var others, work sync.WaitGroup
 	background := func(fn func()) {
@@ -55,7 +55,7 @@ func TestEverybodyAtOnce(t *testing.T) {
 			defer work.Done()
 			for i := 0; i < frames; {
 				f := frame(otherMAC, 100, s<<16|i)
-				if b.mac.dev.Xmit([][]byte{f[:14], f[14:]}) == netdev.TxOK {
+				if b.mac.dev.Xmit([][]byte{f[:14], f[14:]}, 0) == netdev.TxOK {
 					i++
 				}
 			}

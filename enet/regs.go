@@ -26,8 +26,9 @@ const (
 	regRDSR = 0x180 // Receive Descriptor Ring Start
 	regTDSR = 0x184 // Transmit Buffer Descriptor Ring Start
 	regMRBR = 0x188 // Maximum Receive Buffer Size
-	regRACC = 0x1c4 // Receive Accelerator Function Configuration
 	regFTRL = 0x1b0 // Frame Truncation Length
+	regTACC = 0x1c0 // Transmit Accelerator Function Configuration
+	regRACC = 0x1c4 // Receive Accelerator Function Configuration
 )
 
 // Events, the same bits in EIR and EIMR.
@@ -64,6 +65,7 @@ const (
 
 	ecrRESET   = 1 << 0
 	ecrETHEREN = 1 << 1
+	ecrEN1588  = 1 << 4 // enhanced descriptors
 	ecrSPEED   = 1 << 5 // 1000 Mb/s; i.MX6Q, 7D
 	ecrDBSWP   = 1 << 8 // descriptors are little-endian
 
@@ -79,6 +81,8 @@ const (
 	tcrFDEN = 1 << 2 // full duplex
 
 	tfwrSTRFWD = 1 << 8 // store and forward: no underrun on a busy bus
+
+	raccSHIFT16 = 1 << 7 // two bytes before each received frame
 
 	paurTYPE = 0x8808 // PAUR.TYPE, the type field of pause frames
 

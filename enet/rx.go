@@ -31,7 +31,7 @@ func (m *MAC) poll(budget int) (work int) {
 		if m.txWork.Swap(false) {
 			trap.Run(trapReclaim, unsafe.Pointer(m))
 		}
-		work += m.drain(live, budget-work, m.deliver)
+		work += m.drain(live, budget-work, nil)
 		// Frames that came meanwhile are taken now rather than with another
 		// interrupt. Each round takes at least one, so the budget bounds this.
 		if work >= budget || !m.rx[live].Pending() {
@@ -61,25 +61,60 @@ func (m *MAC) PollRx(budget int, fn func(frame []byte)) int {
 }
 
 // drain takes up to budget descriptors from a ring and gives their frames to
-// fn. Holding rxBusy.
+// fn, or if that is nil to the device. Holding rxBusy.
 func (m *MAC) drain(ring, budget int, fn func(frame []byte)) (n int) {
 	r := m.rx[ring]
-	for n < budget && r.Receive(func(status uint16, length int, data []byte) {
-		m.frame(status, length, data, fn)
-	}) {
-		n++
+	var d bd.RxDesc
+	good := uint64(0)
+	for ; n < budget && r.Next(&d); n++ {
+		if frame := m.frame(&d, r.Data(d.Length)); frame != nil {
+			good++
+			if fn != nil {
+				fn(frame)
+			} else {
+				m.dev.Receive(frame, m.rxFlags(&d))
+			}
+		}
+		r.Recycle()
 	}
 	if n > 0 {
 		// After the descriptors: the MAC stopped if it found none empty.
+		r.Flush()
 		m.regs.Write32(regRDAR, active)
+		m.n[rxGood].Add(good)
 	}
 	return n
 }
 
-// frame judges one descriptor's worth of data and passes a good frame to fn.
-// Everything it drops has a counter. status and length are the device's word,
-// length may be anything.
-func (m *MAC) frame(status uint16, length int, data []byte, fn func(frame []byte)) {
+// frame judges one descriptor's worth of data and returns the frame in it, nil
+// if it is dropped; everything that is has a counter. d is the device's word,
+// its length may be anything. data starts with the two bytes that RACC.SHIFT16
+// puts there, so that what follows the Ethernet header is aligned.
+func (m *MAC) frame(d *bd.RxDesc, data []byte) []byte {
+	const plain = bd.Last | bd.Overrun | bd.Truncated | bd.TooLong | bd.NonOctet | bd.BadCRC
+	length := d.Length - shift
+	if m.skip || d.Status&plain != bd.Last || length < runt || length > maxFrame+fcs {
+		if !m.unusual(d.Status, length, data) {
+			return nil
+		}
+	}
+	frame := data[shift : shift+length-fcs : shift+length-fcs]
+	if !m.forUs(frame) {
+		m.count(rxOtherHost)
+		return nil
+	}
+	if len(frame) < minFrame {
+		// On a wire that is a collision's debris and the MAC has thrown it
+		// away. What still gets here was sent whole, by an emulator or a
+		// bridge that does not pad.
+		m.count(rxShort)
+	}
+	return frame
+}
+
+// unusual tells whether there is a good frame after all in a descriptor that
+// does not look like it, and counts what is wrong if not.
+func (m *MAC) unusual(status uint32, length int, data []byte) (good bool) {
 	c := m.dev.Counters()
 	if status&bd.Last == 0 {
 		// A buffer holds the longest frame there is, so a frame that goes on
@@ -90,13 +125,13 @@ func (m *MAC) frame(status uint16, length int, data []byte, fn func(frame []byte
 			c.RxErrors.Add(1)
 			c.RxLengthErrors.Add(1)
 		}
-		return
+		return false
 	}
 	if m.skip {
 		m.skip = false // the end of a frame that was counted at its beginning
-		return
+		return false
 	}
-	bad := rxGood
+	var bad counter
 	switch {
 	case status&bd.Overrun != 0: // the other flags mean nothing then
 		bad = rxOverrun
@@ -113,32 +148,18 @@ func (m *MAC) frame(status uint16, length int, data []byte, fn func(frame []byte
 	case status&bd.BadCRC != 0:
 		bad = rxCRC
 		c.RxCRCErrors.Add(1)
-	case length < runt, length > len(data):
+	case length < runt, shift+length > len(data):
 		bad = rxRunt
 		c.RxLengthErrors.Add(1)
-	case length > maxFrame+fcs && binary.BigEndian.Uint16(data[12:]) != vlanType:
+	case length > maxFrame+fcs && binary.BigEndian.Uint16(data[shift+12:]) != vlanType:
 		bad = rxOversize // room for a tag, but no tag
 		c.RxLengthErrors.Add(1)
+	default:
+		return true
 	}
-	if bad != rxGood {
-		m.count(bad)
-		c.RxErrors.Add(1)
-		return
-	}
-	n := length - fcs
-	frame := data[:n:n]
-	if !m.forUs(frame) {
-		m.count(rxOtherHost)
-		return
-	}
-	if n < minFrame {
-		// On a wire that is a collision's debris and the MAC has thrown it
-		// away. What still gets here was sent whole, by an emulator or a
-		// bridge that does not pad.
-		m.count(rxShort)
-	}
-	m.count(rxGood)
-	fn(frame)
+	m.count(bad)
+	c.RxErrors.Add(1)
+	return false
 }
 
 // forUs is the address filter: our address, broadcast, any group. The MAC does

@@ -44,7 +44,7 @@ func TestFramesComeUpWholeInOrderAndWithoutFCS(t *testing.T) {
 
 func TestStackSeesTheFrameOnlyNotTheBuffer(t *testing.T) {
 	b := openBench(t)
-	b.mac.dev.SetReceive(func(f []byte) {
+	b.mac.dev.SetReceive(func(f []byte, _ netdev.RxFlags) {
 		if len(f) != 60 || cap(f) != 60 {
 			t.Errorf("frame of %d bytes, capacity %d", len(f), cap(f))
 		}
@@ -391,7 +391,7 @@ func TestPollRxTakesFramesOnlyWhileThePollDoesNot(t *testing.T) {
 		t.Fatalf("PollRx took %d frames", n)
 	}
 	// From within the stack's receive function, as when it logs.
-	b.mac.dev.SetReceive(func([]byte) {
+	b.mac.dev.SetReceive(func(_ []byte, _ netdev.RxFlags) {
 		b.n++
 		inTrap(func() {
 			if b.mac.PollRx(10, func([]byte) {}) != 0 {
@@ -445,7 +445,7 @@ func FuzzReceive(f *testing.F) {
 	f.Add([]byte{0x08, 0x00, 0x00, 0x12, 0x08, 0x00, 0x00, 0x11, 0x08, 0x00, 0x05, 0xef})
 	f.Fuzz(func(t *testing.T, words []byte) {
 		b := openBench(t, rings(8, 4))
-		b.mac.dev.SetReceive(func(fr []byte) {
+		b.mac.dev.SetReceive(func(fr []byte, _ netdev.RxFlags) {
 			if len(fr) < header || len(fr) > maxFrame+vlanTag || cap(fr) != len(fr) {
 				t.Fatalf("frame of %d bytes, capacity %d", len(fr), cap(fr))
 			}

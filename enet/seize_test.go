@@ -192,7 +192,10 @@ func TestSeizeWorksWithRingsInAnyState(t *testing.T) {
 		}
 		tx := b.mac.tx[mem]
 		for i := range 7 {
-			tx.Send(60, func(buf []byte) { buf[0] = byte(i) })
+			if buf := tx.Buffer(); buf != nil {
+				buf[0] = byte(i)
+				tx.Send(60, 0)
+			}
 		}
 	}
 	if err := b.seize(); err != nil {
@@ -203,7 +206,7 @@ func TestSeizeWorksWithRingsInAnyState(t *testing.T) {
 
 func TestSeizeFromWithinThePollTakesThePrivateRings(t *testing.T) {
 	b := openBench(t)
-	b.mac.dev.SetReceive(func([]byte) { panic("bug in the stack") })
+	b.mac.dev.SetReceive(func(_ []byte, _ netdev.RxFlags) { panic("bug in the stack") })
 	b.model.Deliver(frame(ourMAC, 60, 0))
 	b.xmit(frame(otherMAC, 60, 0))
 	func() {

@@ -3,13 +3,14 @@ package enet
 import (
 	"unsafe"
 
+	"github.com/gasp-go/gasp/enet/bd"
 	"github.com/gasp-go/gasp/stack/netdev"
 )
 
 // StartXmit is part of netdev.Driver. The frame is gathered into the
 // descriptor's own buffer, so the parts are the caller's again at once. Trap
 // context.
-func (m *MAC) StartXmit(parts [][]byte) netdev.TxStatus {
+func (m *MAC) StartXmit(parts [][]byte, flags netdev.TxFlags) netdev.TxStatus {
 	st := m.state.Load()
 	if st != stateOpen && st != stateSeized || m.dead.Load() {
 		return m.drop(txNotOpen)
@@ -35,25 +36,30 @@ func (m *MAC) StartXmit(parts [][]byte) netdev.TxStatus {
 	if t.Done() {
 		m.reclaimed(t.Reclaim())
 	}
-	// Short frames are padded with zeros: the buffer still holds some earlier
-	// frame, which is nobody's business.
-	queued := t.Send(max(n, minFrame), func(buf []byte) {
-		at := 0
-		for _, p := range parts {
-			at += copy(buf[at:], p)
-		}
-		clear(buf[at:])
-	})
-	if queued {
-		m.doorbell()
-		m.count(txQueued)
-	} else {
+	buf := t.Buffer()
+	if buf == nil {
 		m.count(txRingFull)
-	}
-	m.txBusy.Store(false)
-	if !queued {
+		m.txBusy.Store(false)
 		return netdev.TxBusy
 	}
+	at := 0
+	for _, p := range parts {
+		at += copy(buf[at:], p)
+	}
+	// Short frames are padded with zeros: the buffer still holds some earlier
+	// frame, which is nobody's business.
+	if at < minFrame {
+		clear(buf[at:minFrame])
+	}
+	control := uint32(bd.TxInt)
+	if flags != 0 {
+		control |= m.checksums(buf[:n], flags)
+	}
+	t.Send(max(n, minFrame), control)
+	t.Flush()
+	m.doorbell()
+	m.count(txQueued)
+	m.txBusy.Store(false)
 	return netdev.TxOK
 }
 

@@ -270,7 +270,7 @@ func TestTransmitDoesNotAllocate(t *testing.T) {
 	parts := [][]byte{f[:14], f[14:]}
 	b.model.SetFaults(func(fl *macmodel.Faults) { fl.TxDiscard = true })
 	send := func(unsafe.Pointer) {
-		if b.mac.StartXmit(parts) != netdev.TxOK {
+		if b.mac.StartXmit(parts, 0) != netdev.TxOK {
 			t.Error("refused")
 		}
 	}

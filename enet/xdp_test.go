@@ -20,7 +20,7 @@ func swap(frame []byte) netdev.XDPAction {
 func TestXDPSendsBackUntilTheRingIsFullAndCountsTheRest(t *testing.T) {
 	b := openBench(t, rings(16, 4))
 	up := 0
-	b.mac.dev.SetReceive(func([]byte) { up++ })
+	b.mac.dev.SetReceive(func(_ []byte, _ netdev.RxFlags) { up++ })
 	b.mac.dev.SetXDP(swap)
 	b.model.SetFaults(func(f *macmodel.Faults) { f.TxManual = true })
 	const frames = 10

@@ -153,7 +153,7 @@ func (c *dhcpClient) broadcast(m *dhcpv4.DHCPv4) { c.broadcastFrom(netip.IPv4Uns
 // broadcastFrom sends m to everybody. That it was not sent is not an error: it
 // is sent again when no answer comes.
 func (c *dhcpClient) broadcastFrom(src netip.Addr, m *dhcpv4.DHCPv4) {
-	c.s.dev.Xmit([][]byte{dhcpFrame(c.mac, src, m.ToBytes())})
+	c.s.dev.Xmit([][]byte{dhcpFrame(c.mac, src, m.ToBytes())}, 0)
 }
 
 func dhcpFrame(mac [6]byte, src netip.Addr, payload []byte) []byte {

@@ -42,7 +42,7 @@ func newEarly(t *testing.T) *early {
 	copy(arp[8:], earlyPeer[:])
 	copy(arp[14:], []byte{10, 0, 0, 9})
 	copy(arp[24:], []byte{10, 0, 0, 1})
-	e.link.receive(slices.Concat([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, earlyPeer[:], []byte{8, 6}, arp))
+	e.link.receive(slices.Concat([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, earlyPeer[:], []byte{8, 6}, arp), 0)
 	e.now++ // after what the configuration made void
 	return e
 }
@@ -116,12 +116,12 @@ func TestAnEchoReplyIsTheSameWithAndWithoutGVisor(t *testing.T) {
 		req := echoRequest(n)
 		before := e.link.early.echos.Load()
 		e.now += 2 * dstLife // what is known has expired
-		e.link.receive(slices.Clone(req))
+		e.link.receive(slices.Clone(req), 0)
 		slow := e.last(protoICMP)
 		if got := e.link.early.echos.Load(); got != before {
 			t.Fatalf("%d bytes: answered without a destination", n)
 		}
-		e.link.receive(slices.Clone(req))
+		e.link.receive(slices.Clone(req), 0)
 		fast := e.last(protoICMP)
 		if got := e.link.early.echos.Load(); got != before+1 {
 			t.Fatalf("%d bytes: not answered early", n)
@@ -163,18 +163,18 @@ func TestAPlainDatagramGoesStraightToItsSocket(t *testing.T) {
 	e := newEarly(t)
 	s := &sink{UDPSocket: UDPSocket{Port: 7, V4: true, V6: true}}
 	e.listen(t, ":7", s)
-	e.link.receive(udpFrame(1234, 7, []byte("one")))
+	e.link.receive(udpFrame(1234, 7, []byte("one")), 0)
 	zero := udpFrame(1234, 7, []byte("no sum"))
 	zero[ethLen+ip4Len+6], zero[ethLen+ip4Len+7] = 0, 0
-	e.link.receive(zero)
-	e.link.receive(append(udpFrame(1235, 7, nil), make([]byte, 18)...)) // padded
+	e.link.receive(zero, 0)
+	e.link.receive(append(udpFrame(1235, 7, nil), make([]byte, 18)...), 0) // padded
 	if want := []string{"one from 10.0.0.9:1234", "no sum from 10.0.0.9:1234", " from 10.0.0.9:1235"}; !slices.Equal(s.got, want) {
 		t.Errorf("%q, want %q", s.got, want)
 	}
 	s.verdict = Full
-	e.link.receive(udpFrame(1234, 7, []byte("x")))
+	e.link.receive(udpFrame(1234, 7, []byte("x")), 0)
 	s.verdict = NotNow
-	e.link.receive(udpFrame(1234, 7, []byte("y")))
+	e.link.receive(udpFrame(1234, 7, []byte("y")), 0)
 	st := e.Stats()
 	if st.UDP.InDatagrams != 4 || st.UDP.RcvbufErrors != 1 || st.UDP.InErrors != 0 {
 		t.Errorf("%+v", st.UDP)
@@ -185,7 +185,7 @@ func TestWhatIsNotPlainGoesThroughGVisor(t *testing.T) {
 	e := newEarly(t)
 	s := &sink{UDPSocket: UDPSocket{Port: 7, V4: true}}
 	e.listen(t, ":7", s)
-	e.link.receive(echoRequest(8)) // so that the peer is known
+	e.link.receive(echoRequest(8), 0) // so that the peer is known
 	edit := func(at int, v byte, fix bool) func([]byte) []byte {
 		return func(f []byte) []byte {
 			f[ethLen+at] = v
@@ -314,7 +314,7 @@ func TestADestinationIsForgotten(t *testing.T) {
 		inTrap(func() { ok = e.link.dst.lookup(&to, e.now) != nil })
 		return ok
 	}
-	learn := func() { e.link.receive(echoRequest(8)) }
+	learn := func() { e.link.receive(echoRequest(8), 0) }
 	for name, forget := range map[string]func(){
 		"after its life":               func() { e.now += dstLife },
 		"with a change of the carrier": func() { e.port.dev.SetCarrier(false); e.port.dev.SetCarrier(true) },
@@ -348,7 +348,7 @@ func TestADestinationIsForgotten(t *testing.T) {
 
 func TestWhatCannotBeSentAtOnceIsNot(t *testing.T) {
 	e := newEarly(t)
-	e.link.receive(echoRequest(8))
+	e.link.receive(echoRequest(8), 0)
 	plain := Datagram{FromPort: 5, To: mapped4([]byte{10, 0, 0, 9}), ToPort: 9, N: 1, Size: 1}
 	plain.Parts[0] = []byte("x")
 	send := func(change func(d *Datagram)) (ok bool) {
@@ -379,7 +379,7 @@ func TestWhatCannotBeSentAtOnceIsNot(t *testing.T) {
 
 func TestAPathTooNarrowLeavesLongPacketsToGVisor(t *testing.T) {
 	e := newEarly(t)
-	e.link.receive(echoRequest(8))
+	e.link.receive(echoRequest(8), 0)
 	send := func(n int) (ok bool) {
 		d := Datagram{FromPort: 5, To: mapped4([]byte{10, 0, 0, 9}), ToPort: 9, N: 1, Size: n}
 		d.Parts[0] = make([]byte, n)
@@ -392,12 +392,12 @@ func TestAPathTooNarrowLeavesLongPacketsToGVisor(t *testing.T) {
 	tooBig := make([]byte, 8+28)
 	tooBig[0], tooBig[1] = byte(header.ICMPv4DstUnreachable), byte(header.ICMPv4FragmentationNeeded)
 	binary.BigEndian.PutUint16(tooBig[6:], 1300)
-	e.link.receive(ipv4Frame(protoICMP, tooBig))
+	e.link.receive(ipv4Frame(protoICMP, tooBig), 0)
 	if send(1273) || !send(1272) {
 		t.Error("1300 bytes are not the limit")
 	}
 	e.now += narrowLife
-	e.link.receive(echoRequest(8)) // learnt again
+	e.link.receive(echoRequest(8), 0) // learnt again
 	if !send(1472) {
 		t.Error("the limit stays for ever")
 	}
@@ -409,7 +409,7 @@ func TestThePathsAroundGVisorDoNotAllocate(t *testing.T) {
 	s.Receive = func([]byte, *[16]byte, uint16) UDPVerdict { return TookIt }
 	e.AddUDP(&s.UDPSocket)
 	e.now++
-	e.link.receive(echoRequest(8))
+	e.link.receive(echoRequest(8), 0)
 	e.last(protoICMP)
 	ping, dgram := echoRequest(56), udpFrame(9, 7, make([]byte, 64))
 	type sending struct {
@@ -420,8 +420,8 @@ func TestThePathsAroundGVisorDoNotAllocate(t *testing.T) {
 	out.d.Parts[0] = make([]byte, 64)
 	inTrap(func() { e.port.drop = true })
 	if n := testing.AllocsPerRun(100, func() {
-		e.link.receive(ping)
-		e.link.receive(dgram)
+		e.link.receive(ping, 0)
+		e.link.receive(dgram, 0)
 		trap.Run(func(p unsafe.Pointer) { x := (*sending)(p); x.e.SendUDP(&x.d) }, unsafe.Pointer(&out))
 	}); n != 0 {
 		t.Errorf("%v allocations", n)

@@ -41,7 +41,7 @@ func FuzzReceive(f *testing.F) {
 			repair(frame, mac)
 		}
 		before := n.Stats()
-		n.port.dev.Receive(frame)
+		n.port.dev.Receive(frame, 0)
 		after := n.Stats()
 		if after.Device.RxPackets != before.Device.RxPackets+1 {
 			t.Error("not counted")

@@ -103,7 +103,7 @@ func (l *link) write(pkt *gv.PacketBuffer) netdev.TxStatus {
 		parts[n], skip = b[skip:], 0
 		n++
 	}
-	st := l.dev.Xmit(parts[:n])
+	st := l.dev.Xmit(parts[:n], 0)
 	if st == netdev.TxOK {
 		l.learn(pkt)
 	}
@@ -127,7 +127,7 @@ func (l *link) learn(pkt *gv.PacketBuffer) {
 func (l *link) writeCopy(pkt *gv.PacketBuffer) netdev.TxStatus {
 	v := pkt.ToView()
 	defer v.Release()
-	return l.dev.Xmit([][]byte{v.AsSlice()})
+	return l.dev.Xmit([][]byte{v.AsSlice()}, 0)
 }
 
 // AddHeader implements stack.NetworkLinkEndpoint.

@@ -7,11 +7,13 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	gv "gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"github.com/gasp-go/gasp/stack/netdev"
 )
 
 // receive is the device's receive function. It copies the frame's payload, the
 // only copy on the way in, and runs the stack on it. Network thread.
-func (l *link) receive(frame []byte) {
+func (l *link) receive(frame []byte, _ netdev.RxFlags) {
 	if tap := l.tap.Load(); tap != nil && (*tap)(frame) {
 		return
 	}

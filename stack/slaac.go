@@ -239,5 +239,5 @@ func (s *Stack) solicitRouters() {
 		header.NDPSourceLinkLayerAddressOption(s.link.LinkAddress()),
 	})
 	rs.SetChecksum(^checksum.Checksum(rs, header.PseudoHeaderChecksum(header.ICMPv6ProtocolNumber, src, dst, icmpLen)))
-	s.dev.Xmit([][]byte{frame})
+	s.dev.Xmit([][]byte{frame}, 0)
 }

@@ -111,7 +111,7 @@ func BenchmarkReceiveUDP(b *testing.B) {
 	copy(f, mac[:])
 	b.ReportAllocs()
 	for b.Loop() {
-		n.port.dev.Receive(f) // the socket's buffer fills up; then they are dropped there
+		n.port.dev.Receive(f, 0) // the socket's buffer fills up; then they are dropped there
 	}
 }
 

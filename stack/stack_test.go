@@ -246,7 +246,7 @@ func TestBadFramesAreCountedByCause(t *testing.T) {
 		frame(mac, 2, 0x0800, 14),                       // empty IPv4
 		frame(mac, 2, 0x0806, 20),                       // short ARP
 	} {
-		a.link.receive(f)
+		a.link.receive(f, 0)
 	}
 	after := a.Stats()
 	l := after.Link

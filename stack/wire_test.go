@@ -88,7 +88,7 @@ func (p *port) poll(budget int) int {
 			p.napi.CompleteDone(n)
 			break
 		}
-		p.dev.Receive(frame)
+		p.dev.Receive(frame, 0)
 		n++
 	}
 	return n
@@ -105,7 +105,7 @@ func (p *port) Stop() error {
 	return nil
 }
 
-func (p *port) StartXmit(parts [][]byte) netdev.TxStatus {
+func (p *port) StartXmit(parts [][]byte, _ netdev.TxFlags) netdev.TxStatus {
 	if p.busy != nil && p.busy() {
 		return netdev.TxBusy
 	}

@@ -22,7 +22,7 @@ type nic struct {
 
 func (n *nic) Open() error { return nil }
 func (n *nic) Stop() error { return nil }
-func (n *nic) StartXmit(parts [][]byte) netdev.TxStatus {
+func (n *nic) StartXmit(parts [][]byte, _ netdev.TxFlags) netdev.TxStatus {
 	if n.onXmit != nil {
 		n.onXmit()
 	}

@@ -1,5 +1,5 @@
-// Package bd keeps the buffer descriptor rings that an ENET and its driver
-// share. It touches no register: it moves words in memory, in an order that
+// Package bd keeps the rings of enhanced buffer descriptors that an ENET and its
+// driver share. It touches no register: it moves words in memory, in an order that
 // lets the other side see a descriptor only when it is complete. That makes it
 // possible to reason about it, and to test it, alone.
 //
@@ -13,19 +13,20 @@
 //
 // # Order
 //
-// Giving a descriptor away: buffer, address word, barrier, {length, status}
-// word with the bit set, barrier. The caller rings the doorbell (RDAR, TDAR)
-// after that. Taking it back: read {length, status}, and only if the bit is
-// clear, after a barrier, look at the buffer.
+// Giving a descriptor away: buffer and the other words, barrier, {length,
+// status} word with the bit set. Taking it back: read {length, status}, and
+// only if the bit is clear, after a barrier, look at the rest and the buffer.
+// Before the doorbell (RDAR, TDAR) the caller calls Flush, once for however
+// many descriptors it gave away.
 //
-// The status word is always written whole. Devices may OR their flags into
-// what they find there, so a flag left from the previous frame would condemn
-// the next one.
+// Status and control words are always written whole. Devices may OR their flags
+// into what they find there, so a flag left from the previous frame would
+// condemn the next one.
 //
 // # Buffers
 //
-// Every descriptor has its own buffer from the day the ring is made. Buffers
-// are lent to a function for the time of a call, never handed out.
+// Every descriptor has its own buffer from the day the ring is made. It is the
+// driver's between Next and Recycle, or Buffer and Send, and never longer.
 //
 // All methods are trap context code: no allocation, no waiting. A ring has no
 // lock; the driver says who may use it when.
@@ -34,16 +35,15 @@ package bd
 import (
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/gasp-go/gasp/board/dma"
 	"github.com/gasp-go/gasp/board/mmio"
 )
 
-// Status bits of a legacy descriptor (i.MX 6UltraLite Applications Processor
-// Reference Manual, IMX6ULRM, chapter "10/100-Mbps Ethernet MAC (ENET)",
-// sections "Legacy buffer descriptors": receive, transmit).
+// Status bits (i.MX 6UltraLite Applications Processor Reference Manual, IMX6ULRM,
+// chapter "10/100-Mbps Ethernet MAC (ENET)", sections "Enhanced receive buffer
+// descriptor" and "Enhanced transmit buffer descriptor").
 const (
 	Empty = 1 << 15 // receive: E, the device may fill the buffer
 	Ready = 1 << 15 // transmit: R, the device is to send the buffer
@@ -61,10 +61,30 @@ const (
 	Truncated = 1 << 0 // TR: cut at FTRL; to be discarded
 )
 
+// Bits of the control word of a receive descriptor, the manual's offsets 8
+// and A in one. The checksum bits are valid with Last.
 const (
-	// Size of a legacy descriptor: length u16, status u16, buffer address u32,
-	// all little-endian.
-	Size = 8
+	RxInt    = 1 << 23 // INT: raise RXF or RXB for this descriptor
+	BadIP    = 1 << 5  // ICE: not IP, or the header's checksum is wrong
+	BadProto = 1 << 4  // PCR: the protocol's checksum is wrong, or the protocol unknown
+	RxVLAN   = 1 << 2  // VLAN: the frame has a tag
+	RxIPv6   = 1 << 1  // IPV6
+	Fragment = 1 << 0  // FRAG: a fragment of an IPv4 packet
+)
+
+// Bits of the control word of a transmit descriptor, the same in all
+// descriptors of a frame except for TxInt.
+const (
+	TxInt    = 1 << 30 // INT: raise TXF (with Last) and TXB for this descriptor
+	SumProto = 1 << 28 // PINS: insert the checksum of TCP, UDP or ICMP; its field must be 0
+	SumIP    = 1 << 27 // IINS: insert the IPv4 header's checksum; its field must be 0
+)
+
+const (
+	// Size of an enhanced descriptor. Its words, little-endian: {length u16,
+	// status u16}, buffer address, control, {checksum u16, protocol and header
+	// length u16}, BDU, time stamp, two reserved.
+	Size = 32
 
 	// Align is the alignment of rings and buffers (RDSR and TDSR take
 	// multiples of 64 on parts with the wide bus interface, and a buffer then
@@ -111,50 +131,51 @@ func (r *ring) Len() int { return int(r.n) }
 // BufSize returns the size of each buffer in bytes.
 func (r *ring) BufSize() int { return int(r.size) }
 
-// Word returns descriptor slot as it stands in memory: {status, length} and the
-// buffer's address. For reports; slot is taken modulo the ring.
-func (r *ring) Word(slot int) (statusLength, addr uint32) {
-	s := uint32(slot) % r.n
-	return atomic.LoadUint32(r.status(s)), atomic.LoadUint32(r.addr(s))
+// Words returns descriptor slot as it stands in memory: {status, length}, the
+// buffer's address and control. For reports; slot is taken modulo the ring.
+func (r *ring) Words(slot int) (statusLength, addr, control uint32) {
+	d := r.word(uint32(slot) % r.n)
+	return load(d, wordStatus), load(d, wordAddr), load(d, wordControl)
 }
 
-// give hands slot to the device: length and status in one store, after
-// everything else of the descriptor and its buffer is in memory.
-func (r *ring) give(slot uint32, length, status uint32) {
+// flush orders the descriptors given away before the doorbell that the caller
+// rings next. Reading the last of them back sees to it that it has arrived: on
+// a bus that posts writes the doorbell could otherwise overtake it.
+func (r *ring) flush(slot uint32) {
+	mmio.Barrier()
+	load(r.word(slot), wordStatus)
+}
+
+// Words of a descriptor. Status shares its word with the length, in the upper
+// half, since memory is little-endian like every CPU this runs on.
+const (
+	wordStatus = iota
+	wordAddr
+	wordControl
+	wordProto
+	wordUpdate
+)
+
+// descriptor is the memory of one.
+type descriptor [Size / 4]uint32
+
+func (r *ring) word(slot uint32) *descriptor {
+	return (*descriptor)(unsafe.Pointer(&r.desc.Bytes[slot*Size]))
+}
+
+// wrap is W in the last descriptor's status, else 0.
+func (r *ring) wrap(slot uint32) uint32 {
 	if slot == r.n-1 {
-		status |= Wrap
+		return Wrap << 16
 	}
-	atomic.StoreUint32(r.addr(slot), r.buf.Phys+slot*r.size)
-	mmio.Barrier() // buffer and address before the ownership bit
-	atomic.StoreUint32(r.status(slot), status<<16|length)
-	mmio.Barrier() // ownership bit before the doorbell the caller rings
-	// Read it back: on a bus that posts writes the doorbell could otherwise
-	// overtake the descriptor.
-	atomic.LoadUint32(r.status(slot))
-}
-
-// take reads slot's status and length and orders the buffer's contents after
-// them.
-func (r *ring) take(slot uint32) (status, length uint32) {
-	w := atomic.LoadUint32(r.status(slot))
-	mmio.Barrier() // ownership bit before the buffer
-	return w >> 16, w & 0xffff
+	return 0
 }
 
 func (r *ring) buffer(slot uint32) []byte {
 	return r.buf.Bytes[slot*r.size : (slot+1)*r.size : (slot+1)*r.size]
 }
 
-// The words of a descriptor in memory. The region is aligned and little-endian
-// like every CPU this runs on, so {length u16, status u16} is one word with the
-// status in the upper half.
-func (r *ring) status(slot uint32) *uint32 {
-	return (*uint32)(unsafe.Pointer(&r.desc.Bytes[slot*Size]))
-}
-
-func (r *ring) addr(slot uint32) *uint32 {
-	return (*uint32)(unsafe.Pointer(&r.desc.Bytes[slot*Size+4]))
-}
+func (r *ring) addr(slot uint32) uint32 { return r.buf.Phys + slot*r.size }
 
 // cursor is a position in a ring: seq runs freely and wraps by itself, so that
 // the difference of two is the number of descriptors between them; slot is

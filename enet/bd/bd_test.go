@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/gasp-go/gasp/board/dma"
@@ -13,6 +14,31 @@ import (
 const phys = 0x80100000
 
 func region(size int) *dma.Region { return dma.NewRegion(make([]byte, size), phys) }
+
+// receive takes the oldest filled descriptor, has body look at it and gives it
+// back.
+func receive(r *RX, body func(d RxDesc, data []byte)) bool {
+	var d RxDesc
+	if !r.Next(&d) {
+		return false
+	}
+	body(d, r.Data(d.Length))
+	r.Recycle()
+	r.Flush()
+	return true
+}
+
+// send queues one frame of length bytes that fill has written.
+func send(t *TX, length int, fill func(buf []byte)) bool {
+	buf := t.Buffer()
+	if buf == nil {
+		return false
+	}
+	fill(buf[:length])
+	t.Send(length, TxInt)
+	t.Flush()
+	return true
+}
 
 func newRX(t testing.TB, n int) *RX {
 	t.Helper()
@@ -56,7 +82,7 @@ func (d *device) set(status, length uint16) {
 func TestDescriptorsAreLittleEndianLengthStatusAddress(t *testing.T) {
 	tx := newTX(t, 3)
 	for i := range 3 {
-		tx.Send(0x80+i, func([]byte) {})
+		send(tx, 0x80+i, func([]byte) {})
 	}
 	for i := range 3 {
 		d := tx.desc.Bytes[i*Size:]
@@ -120,9 +146,9 @@ func TestReceiveLendsFramesInOrderAndGivesThemBack(t *testing.T) {
 				if rx.Filled() != sent-got {
 					t.Fatalf("%d filled, want %d", rx.Filled(), sent-got)
 				}
-				for rx.Receive(func(st uint16, l int, data []byte) {
-					if data[0] != byte(got) || l != 60 || len(data) != 60 {
-						t.Fatalf("frame %d: data %d length %d", got, data[0], l)
+				for receive(rx, func(d RxDesc, data []byte) {
+					if data[0] != byte(got) || d.Length != 60 || len(data) != 60 {
+						t.Fatalf("frame %d: data %d length %d", got, data[0], d.Length)
 					}
 					got++
 				}) {
@@ -139,13 +165,13 @@ func TestRecycledDescriptorForgetsOldFlags(t *testing.T) {
 	rx := newRX(t, 2)
 	dev := device{mem: rx.desc.Bytes}
 	dev.set(Last|TooLong|Truncated|BadCRC|NonOctet|Overrun|Miss, 200)
-	rx.Receive(func(uint16, int, []byte) {})
-	if w, _ := rx.Word(0); w != Empty<<16 {
+	receive(rx, func(RxDesc, []byte) {})
+	if w, _, _ := rx.Words(0); w != Empty<<16 {
 		t.Errorf("recycled as %#x, want only E", w)
 	}
 	dev.set(Last|Wrap, 200)
-	rx.Receive(func(uint16, int, []byte) {})
-	if w, _ := rx.Word(1); w != (Empty|Wrap)<<16 {
+	receive(rx, func(RxDesc, []byte) {})
+	if w, _, _ := rx.Words(1); w != (Empty|Wrap)<<16 {
 		t.Errorf("recycled as %#x, want E and W", w)
 	}
 }
@@ -155,8 +181,8 @@ func TestRecycledDescriptorPointsAtItsOwnBuffer(t *testing.T) {
 	dev := device{mem: rx.desc.Bytes}
 	binary.LittleEndian.PutUint32(dev.desc()[4:], 0xdeadbeef)
 	dev.set(Last, 60)
-	rx.Receive(func(uint16, int, []byte) {})
-	if _, a := rx.Word(0); a != rx.buf.Phys {
+	receive(rx, func(RxDesc, []byte) {})
+	if _, a, _ := rx.Words(0); a != rx.buf.Phys {
 		t.Errorf("address %#x", a)
 	}
 }
@@ -169,7 +195,7 @@ func TestFullTransmitRingRefusesAndLosesNothing(t *testing.T) {
 			dev := device{mem: tx.desc.Bytes}
 			next, out := 0, 0
 			for range 500 {
-				for tx.Send(64, func(b []byte) { binary.LittleEndian.PutUint32(b, uint32(next)) }) {
+				for send(tx, 64, func(b []byte) { binary.LittleEndian.PutUint32(b, uint32(next)) }) {
 					next++
 				}
 				if tx.Free() != 0 || tx.Queued() != n {
@@ -193,25 +219,16 @@ func TestFullTransmitRingRefusesAndLosesNothing(t *testing.T) {
 	}
 }
 
-func TestSendRefusesWhatDoesNotFitTheBuffer(t *testing.T) {
-	tx := newTX(t, 4)
-	for _, l := range []int{-1, 257, 1 << 20} {
-		if tx.Send(l, func([]byte) { t.Error("called") }) {
-			t.Errorf("%d bytes accepted", l)
-		}
-	}
-}
-
 func TestResetForgetsEverything(t *testing.T) {
 	tx := newTX(t, 4)
 	for range 3 {
-		tx.Send(64, func([]byte) {})
+		send(tx, 64, func([]byte) {})
 	}
 	if n := tx.Reset(); n != 3 || tx.Queued() != 0 || tx.Head() != 0 {
 		t.Errorf("%d queued, %d left", n, tx.Queued())
 	}
 	for i := range 4 {
-		if w, _ := tx.Word(i); w>>16&Ready != 0 {
+		if w, _, _ := tx.Words(i); w>>16&Ready != 0 {
 			t.Errorf("descriptor %d still ready", i)
 		}
 	}
@@ -222,17 +239,109 @@ func TestResetForgetsEverything(t *testing.T) {
 	}
 }
 
+func TestFramesOfSeveralPartsEndInTheirLastDescriptorOnly(t *testing.T) {
+	for start := range 5 { // the frame lies across the end of the ring, too
+		tx := newTX(t, 5)
+		dev := device{mem: tx.desc.Bytes}
+		for range start {
+			send(tx, 64, func([]byte) {})
+			dev.set(dev.status()&^Ready, 64)
+		}
+		tx.Reclaim()
+		parts := []Part{{0x1000, 14}, {0x2003, 100}, {0x3001, 1}}
+		if !tx.SendParts(parts, TxInt|SumProto) {
+			t.Fatal("refused")
+		}
+		if tx.Free() != 2 || tx.SendParts(parts, 0) {
+			t.Fatalf("%d free, or a frame went in for which there is no room", tx.Free())
+		}
+		for i, p := range parts {
+			slot := (start + i) % 5
+			w, a, c := tx.Words(slot)
+			status, control := uint32(Ready), uint32(SumProto)
+			if i == 2 {
+				status, control = Ready|Last|TxCRC, TxInt|SumProto
+			}
+			if slot == 4 {
+				status |= Wrap
+			}
+			if w != status<<16|p.Len || a != p.Phys || c != control {
+				t.Errorf("start %d, part %d: status %#x address %#x control %#x", start, i, w, a, c)
+			}
+		}
+		for i := range parts {
+			dev.set(dev.status()&^Ready, 0)
+			if n := tx.Reclaim(); n != i/2 { // counts with its end
+				t.Errorf("after %d descriptors %d frames", i+1, n)
+			}
+		}
+		if tx.Queued() != 0 {
+			t.Errorf("%d left", tx.Queued())
+		}
+	}
+	tx := newTX(t, 4)
+	for _, parts := range [][]Part{nil, make([]Part, 5)} {
+		if tx.SendParts(parts, 0) {
+			t.Errorf("a frame of %d parts was accepted", len(parts))
+		}
+	}
+	tx.SendParts([]Part{{0x1000, 60}}, 0)
+	if w, _, _ := tx.Words(0); w != (Ready|Last|TxCRC)<<16|60 {
+		t.Errorf("one part: %#x", w)
+	}
+	tx.SendParts(make([]Part, 3), 0)
+	if n := tx.Reset(); n != 2 {
+		t.Errorf("%d frames of four descriptors forgotten", n)
+	}
+}
+
+// A device at work must never see the beginning of a frame before its end.
+func TestFirstDescriptorOfAFrameIsGivenAwayLast(t *testing.T) {
+	tx := newTX(t, 3)
+	parts := []Part{{0x1000, 14}, {0x2000, 100}, {0x3000, 100}}
+	done := make(chan int)
+	go func() { // the device: it looks at the first descriptor only
+		bad := 0
+		for range 400 {
+			for {
+				if w, _, _ := tx.Words(0); w>>16&Ready != 0 {
+					break
+				}
+			}
+			for slot := 1; slot < 3; slot++ {
+				if w, _, _ := tx.Words(slot); w>>16&Ready == 0 {
+					bad++
+				}
+			}
+			for slot := 2; slot >= 0; slot-- {
+				w := tx.word(uint32(slot))
+				store(w, wordStatus, load(w, wordStatus)&^(Ready<<16))
+			}
+		}
+		done <- bad
+	}()
+	for range 400 {
+		for !tx.SendParts(parts, 0) {
+			tx.Reclaim()
+			runtime.Gosched()
+		}
+	}
+	if bad := <-done; bad != 0 {
+		t.Errorf("%d times a frame without its end was ready", bad)
+	}
+}
+
 func TestNothingAllocates(t *testing.T) {
 	tx, rx := newTX(t, 8), newRX(t, 8)
 	txd, rxd := device{mem: tx.desc.Bytes}, device{mem: rx.desc.Bytes}
 	frame := make([]byte, 100)
 	n := 0
 	if a := testing.AllocsPerRun(1000, func() {
-		tx.Send(len(frame), func(b []byte) { copy(b, frame) })
+		send(tx, len(frame), func(b []byte) { copy(b, frame) })
 		txd.set(txd.status()&^Ready, 0)
 		tx.Reclaim()
 		rxd.set(Last|rxd.status()&Wrap, 60)
-		rx.Receive(func(_ uint16, l int, d []byte) { n += l })
+		receive(rx, func(d RxDesc, _ []byte) { n += d.Length })
 	}); a != 0 {
 		t.Errorf("%v allocations", a)
 	}
@@ -250,11 +359,11 @@ func FuzzReceive(f *testing.F) {
 		}
 		for round := range 4 {
 			copy(rx.desc.Bytes, words)
-			for i := 0; i < 16 && rx.Receive(func(st uint16, l int, data []byte) {
-				if len(data) > 256 || cap(data) > 256 || len(data) > l {
-					t.Fatalf("lent %d bytes (cap %d) for length %d", len(data), cap(data), l)
+			for i := 0; i < 16 && receive(rx, func(d RxDesc, data []byte) {
+				if len(data) > 256 || cap(data) > 256 || len(data) > d.Length {
+					t.Fatalf("lent %d bytes (cap %d) for length %d", len(data), cap(data), d.Length)
 				}
-				if st&Empty != 0 {
+				if d.Status&Empty != 0 {
 					t.Fatal("lent a descriptor that is the device's")
 				}
 			}); i++ {

@@ -1,17 +1,27 @@
 package bd
 
 import (
-	"sync/atomic"
-
 	"github.com/gasp-go/gasp/board/dma"
+	"github.com/gasp-go/gasp/board/mmio"
 )
 
 // RX is a receive ring. Every descriptor is the device's except the ones it
-// has filled; these are lent to the driver one by one, in order, and go back
-// to the device at once.
+// has filled; these the driver takes one by one, in order, and gives back at
+// once:
+//
+//	for r.Next(&d) { use d and r.Data(d.Length); r.Recycle() }
+//	r.Flush(), then RDAR: a device that found none empty has stopped
 type RX struct {
 	ring
 	next cursor // the descriptor the device fills, or has filled, next
+}
+
+// RxDesc is a filled descriptor: what the device wrote, believed by nobody.
+type RxDesc struct {
+	Status  uint32
+	Length  int    // as the device claims
+	Control uint32 // see BadIP
+	Proto   uint32 // payload checksum and, in the upper half, protocol and header length; 0 if the device has no accelerator
 }
 
 // NewRX allocates a ring of n descriptors with buffers of size bytes, a
@@ -30,41 +40,59 @@ func NewRX(region *dma.Region, n, size int) (*RX, error) {
 func (r *RX) Reset() {
 	r.next = cursor{}
 	for s := uint32(0); s < r.n; s++ {
-		r.give(s, 0, Empty)
+		r.give(s)
 	}
+	r.flush(r.n - 1)
+}
+
+// give hands slot to the device, everything before its status.
+func (r *RX) give(slot uint32) {
+	d := r.word(slot)
+	store(d, wordAddr, r.addr(slot))
+	store(d, wordControl, RxInt)
+	store(d, wordProto, 0)
+	store(d, wordUpdate, 0)
+	mmio.Barrier()
+	store(d, wordStatus, Empty<<16|r.wrap(slot))
 }
 
 // Pending reports whether a filled descriptor waits to be received.
 func (r *RX) Pending() bool {
-	return atomic.LoadUint32(r.status(r.next.slot))>>16&Empty == 0
+	return load(r.word(r.next.slot), wordStatus)&(Empty<<16) == 0
 }
 
-// Receive lends the oldest filled descriptor to body and then gives it back to
-// the device. It returns false if there is none. The caller writes RDAR after
-// some descriptors were given back: a device that found none empty has
-// stopped.
-//
-// status and length are what the device wrote, believed by nobody: data is the
-// start of the buffer, length bytes but never more than the buffer has. It is
-// body's until body returns.
-func (r *RX) Receive(body func(status uint16, length int, data []byte)) bool {
-	slot := r.next.slot
-	status, length := r.take(slot)
-	if status&Empty != 0 {
+// Next tells what is in the oldest filled descriptor, or returns false if there
+// is none. It and its buffer are the driver's until it calls Recycle; called
+// again without that, Next tells the same.
+func (r *RX) Next(d *RxDesc) bool {
+	w := r.word(r.next.slot)
+	v := load(w, wordStatus)
+	if v&(Empty<<16) != 0 {
 		return false
 	}
-	n := length
-	if n > r.size {
-		n = r.size
-	}
-	body(uint16(status), int(length), r.buffer(slot)[:n])
-	r.give(slot, 0, Empty)
-	r.next.advance(r.n)
+	mmio.Barrier() // ownership bit before all else
+	d.Status, d.Length = v>>16, int(v&0xffff)
+	d.Control, d.Proto = load(w, wordControl), load(w, wordProto)
 	return true
 }
 
-// Next returns the slot of the descriptor that is filled next. For reports.
-func (r *RX) Next() int { return int(r.next.slot) }
+// Data returns the start of the buffer of the descriptor that Next told of,
+// length bytes, but never more than it has.
+func (r *RX) Data(length int) []byte {
+	return r.buffer(r.next.slot)[:min(uint32(length), r.size)]
+}
+
+// Recycle gives the descriptor that Next told of back to the device.
+func (r *RX) Recycle() {
+	r.give(r.next.slot)
+	r.next.advance(r.n)
+}
+
+// Flush orders what was recycled before the doorbell.
+func (r *RX) Flush() { r.flush((r.next.slot + r.n - 1) % r.n) }
+
+// Slot returns the slot of the descriptor that is filled next. For reports.
+func (r *RX) Slot() int { return int(r.next.slot) }
 
 // Filled counts the descriptors the device has filled and the driver has not
 // given back yet. It looks at every one, so it is for statistics only; it may
@@ -72,7 +100,7 @@ func (r *RX) Next() int { return int(r.next.slot) }
 func (r *RX) Filled() int {
 	n := 0
 	for s := uint32(0); s < r.n; s++ {
-		if atomic.LoadUint32(r.status(s))>>16&Empty == 0 {
+		if load(r.word(s), wordStatus)&(Empty<<16) == 0 {
 			n++
 		}
 	}

@@ -1,9 +1,8 @@
 package bd
 
 import (
-	"sync/atomic"
-
 	"github.com/gasp-go/gasp/board/dma"
+	"github.com/gasp-go/gasp/board/mmio"
 )
 
 // TX is a transmit ring. Frames go in at the head and are reclaimed, once the
@@ -11,12 +10,20 @@ import (
 //
 //	tail <= sent by the device, not reclaimed <= being sent <= head
 //
-// The ring is full when head is a whole ring ahead of tail. One frame is one
-// descriptor.
+// The ring is full when head is a whole ring ahead of tail. A frame is one
+// descriptor, or with SendParts several.
 type TX struct {
 	ring
 	head cursor // next to fill
 	tail cursor // oldest not reclaimed
+}
+
+// Part is a piece of a frame that lies in memory the device can read: in
+// coherent memory, or cleaned from the caches. It stays untouched until the
+// frame was reclaimed.
+type Part struct {
+	Phys uint32
+	Len  uint32 // bytes, at least 1, at most 65535
 }
 
 // NewTX allocates a ring of n descriptors with buffers of size bytes, a
@@ -32,17 +39,23 @@ func NewTX(region *dma.Region, n, size int) (*TX, error) {
 
 // Reset takes every descriptor from the device and starts again at the first.
 // What was queued is forgotten. The device must be stopped. It returns how
-// many frames were queued.
-func (t *TX) Reset() int {
-	queued := t.Queued()
+// many frames were queued, the one on the wire included.
+func (t *TX) Reset() (frames int) {
+	for n := t.Queued(); n > 0; n-- {
+		if load(t.word(t.tail.slot), wordStatus)&(Last<<16) != 0 {
+			frames++
+		}
+		t.tail.advance(t.n)
+	}
 	t.head, t.tail = cursor{}, cursor{}
 	for s := uint32(0); s < t.n; s++ {
-		t.give(s, 0, 0)
+		t.give(s, Part{t.addr(s), 0}, 0, 0)
 	}
-	return queued
+	t.flush(t.n - 1)
+	return frames
 }
 
-// Queued returns the number of frames in the ring that were not reclaimed yet.
+// Queued returns the number of descriptors that were not reclaimed yet.
 func (t *TX) Queued() int {
 	n := t.head.seq - t.tail.seq
 	if n > t.n { // only if an update was interrupted for good
@@ -51,42 +64,93 @@ func (t *TX) Queued() int {
 	return int(n)
 }
 
-// Free returns the number of frames that Send still accepts.
+// Free returns the number of descriptors that can still be queued.
 func (t *TX) Free() int { return int(t.n) - t.Queued() }
 
-// Send queues one frame of length bytes: it lends the next buffer to fill,
-// cut to length, and then gives the descriptor to the device. It returns false,
-// without calling fill, if the ring is full; that is an ordinary result. The
-// caller writes TDAR afterwards. length must not exceed BufSize.
-func (t *TX) Send(length int, fill func(buf []byte)) bool {
-	if t.Free() <= 0 || length < 0 || length > int(t.size) {
+// Buffer returns the buffer of the next free descriptor, to be filled for Send,
+// nil if the ring is full; that is an ordinary result.
+func (t *TX) Buffer() []byte {
+	if t.head.seq-t.tail.seq >= t.n {
+		return nil
+	}
+	return t.buffer(t.head.slot)
+}
+
+// Send queues the first length bytes of what Buffer returned as one frame.
+// control is TxInt, SumProto and SumIP as wanted. The caller calls Flush and
+// writes TDAR afterwards. It must not be called without Buffer, nor with a
+// length above BufSize.
+func (t *TX) Send(length int, control uint32) {
+	slot := t.head.slot
+	t.give(slot, Part{t.addr(slot), uint32(length)}, Ready|Last|TxCRC, control)
+	t.head.advance(t.n)
+}
+
+// SendParts queues one frame made of parts, a descriptor each, and reports
+// whether there was room for all of them; if not, nothing is queued. TxInt of
+// control applies to the frame's end. The caller continues as after Send.
+//
+// The first descriptor is given away last: a device at work would otherwise
+// start on a frame that has no end yet.
+func (t *TX) SendParts(parts []Part, control uint32) bool {
+	n := uint32(len(parts))
+	if n == 0 || int(n) > t.Free() {
 		return false
 	}
-	slot := t.head.slot
-	fill(t.buffer(slot)[:length])
-	t.give(slot, uint32(length), Ready|Last|TxCRC)
-	t.head.advance(t.n)
+	at := t.head
+	first := at.slot
+	for i := range parts {
+		if i > 0 {
+			status, c := uint32(Ready), control&^TxInt
+			if i == len(parts)-1 {
+				status, c = Ready|Last|TxCRC, control
+			}
+			t.give(at.slot, parts[i], status, c)
+		}
+		at.advance(t.n)
+	}
+	if n == 1 {
+		t.give(first, parts[0], Ready|Last|TxCRC, control)
+	} else {
+		t.give(first, parts[0], Ready, control&^TxInt)
+	}
+	t.head = at
 	return true
 }
 
+// give writes descriptor slot, its status after everything else of it and its
+// buffer is in memory.
+func (t *TX) give(slot uint32, p Part, status, control uint32) {
+	d := t.word(slot)
+	store(d, wordAddr, p.Phys)
+	store(d, wordControl, control)
+	store(d, wordUpdate, 0)
+	mmio.Barrier()
+	store(d, wordStatus, status<<16|t.wrap(slot)|p.Len)
+}
+
+// Flush orders what was sent before the doorbell.
+func (t *TX) Flush() { t.flush((t.head.slot + t.n - 1) % t.n) }
+
 // Reclaim takes back what the device has sent, in order, and returns how many
-// frames that were.
-func (t *TX) Reclaim() int {
-	n := 0
-	for t.head.seq != t.tail.seq && n < int(t.n) {
-		status, _ := t.take(t.tail.slot)
-		if status&Ready != 0 {
+// frames that were. A frame counts when its last descriptor comes back.
+func (t *TX) Reclaim() (frames int) {
+	for n := uint32(0); t.head.seq != t.tail.seq && n < t.n; n++ {
+		v := load(t.word(t.tail.slot), wordStatus)
+		if v&(Ready<<16) != 0 {
 			break
 		}
 		t.tail.advance(t.n)
-		n++
+		if v&(Last<<16) != 0 {
+			frames++
+		}
 	}
-	return n
+	return frames
 }
 
-// Done reports whether the oldest queued frame was sent and can be reclaimed.
+// Done reports whether the oldest queued descriptor can be reclaimed.
 func (t *TX) Done() bool {
-	return t.head.seq != t.tail.seq && atomic.LoadUint32(t.status(t.tail.slot))>>16&Ready == 0
+	return t.head.seq != t.tail.seq && load(t.word(t.tail.slot), wordStatus)&(Ready<<16) == 0
 }
 
 // Head and Tail return the slots where the next frame goes in and where the

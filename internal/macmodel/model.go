@@ -14,8 +14,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync"
-	"sync/atomic"
-	"unsafe"
 )
 
 // Register offsets, EIR bits and descriptor flags, written down here once more
@@ -37,6 +35,7 @@ const (
 	TDSR = 0x184
 	MRBR = 0x188
 	FTRL = 0x1b0
+	RACC = 0x1c4
 
 	IntGRA   = 1 << 28
 	IntTXF   = 1 << 27
@@ -52,6 +51,9 @@ const (
 
 	ecrReset   = 1 << 0
 	ecrEtherEn = 1 << 1
+	ecrEN1588  = 1 << 4 // enhanced descriptors
+
+	raccShift16 = 1 << 7
 
 	flagReady = 1 << 15
 	flagWrap  = 1 << 13
@@ -67,6 +69,18 @@ const (
 	FlagTruncated = 1 << 0
 
 	ringActive = 1 << 24 // RDAR, TDAR
+
+	// Control words of enhanced descriptors.
+	rxInt     = 1 << 23
+	rxICE     = 1 << 5
+	rxPCR     = 1 << 4
+	rxVLAN    = 1 << 2
+	rxIPv6    = 1 << 1
+	rxFrag    = 1 << 0
+	txInt     = 1 << 30
+	txPINS    = 1 << 28
+	txIINS    = 1 << 27
+	bduUpdate = 1 << 31
 )
 
 // Faults are what can be wrong with the device. The zero value is a device
@@ -86,6 +100,7 @@ type Faults struct {
 	MissIRQ      bool // the interrupt line stays low
 	Unpowered    bool // any access is a bus fault: panics, as on the SoC
 	NoTerminator bool // received descriptors never carry L: frames never end
+	NoAccel      bool // no receive accelerator: it leaves the control word as it is, as QEMU does
 
 	// Access, if set, is called before every register access with its number
 	// since the model was made; it may panic to interrupt the driver there.
@@ -248,29 +263,6 @@ func (m *Model) update() {
 		m.irqs++
 	}
 	m.line = line
-}
-
-// The words of descriptors are read and written as one each, as the device's
-// bus master does, and so that the race detector sees who hands what to whom.
-func (m *Model) word(addr uint32) *uint32 {
-	off := addr - m.phys
-	if addr < m.phys || uint64(off)+4 > uint64(len(m.mem)) || off%4 != 0 {
-		return nil
-	}
-	return (*uint32)(unsafe.Pointer(&m.mem[off]))
-}
-
-func (m *Model) load(addr uint32) (status uint32, length, buf uint32, ok bool) {
-	w0, w1 := m.word(addr), m.word(addr+4)
-	if w0 == nil || w1 == nil {
-		return 0, 0, 0, false
-	}
-	s := atomic.LoadUint32(w0)
-	return s >> 16, s & 0xffff, atomic.LoadUint32(w1), true
-}
-
-func (m *Model) store(addr, status, length uint32) {
-	atomic.StoreUint32(m.word(addr), status<<16|length&0xffff)
 }
 
 func (m *Model) bytes(addr, n uint32) []byte {

@@ -120,3 +120,86 @@ func TestMisuseOfRegistersIsReported(t *testing.T) {
 		}
 	}
 }
+
+// erig is a rig with enhanced descriptors: receive at 0, transmit at 512.
+func erig(t *testing.T) (*Model, []byte) {
+	t.Helper()
+	mem := make([]byte, 4096)
+	m := New(base, mem, phys)
+	for i := range 2 {
+		wrap := uint16(i) << 13
+		bd(mem, i*32, flagReady|wrap, 0, phys+2048+uint32(i)*128)
+		bd(mem, 512+i*32, wrap, 0, phys+1024+uint32(i)*128)
+	}
+	for _, w := range [][2]uint32{{RDSR, phys}, {TDSR, phys + 512}, {MRBR, 128}, {ECR, ecrEtherEn | ecrEN1588}, {RDAR, 1}} {
+		m.Write32(base+uintptr(w[0]), w[1])
+	}
+	return m, mem
+}
+
+func TestEnhancedDescriptorsInterruptOnlyWithINT(t *testing.T) {
+	for _, on := range []bool{false, true} {
+		m, mem := erig(t)
+		if on {
+			binary.LittleEndian.PutUint32(mem[8:], rxInt)
+			binary.LittleEndian.PutUint32(mem[512+8:], txInt)
+		}
+		m.Deliver(make([]byte, 60))
+		bd(mem, 512, flagReady|flagLast, 60, phys+1024)
+		m.Write32(base+TDAR, 1)
+		if len(m.Sent()) != 1 {
+			t.Fatal("not sent")
+		}
+		want := uint32(0)
+		if on {
+			want = IntRXF | IntRXB | IntTXF | IntTXB
+		}
+		if eir := m.Reg(EIR); eir != want {
+			t.Errorf("INT %v: EIR %#x", on, eir)
+		}
+	}
+}
+
+func TestShift16PutsTwoBytesBeforeAFrameAndCountsThem(t *testing.T) {
+	m, mem := erig(t)
+	m.Write32(base+RACC, raccShift16)
+	f := bytes.Repeat([]byte{7}, 60)
+	m.Deliver(f)
+	if l := binary.LittleEndian.Uint16(mem); l != 66 || mem[2048] != 0 || mem[2049] != 0 || !bytes.Equal(mem[2050:2110], f) {
+		t.Errorf("length %d, %x", l, mem[2048:2056])
+	}
+}
+
+// A TCP SYN over the loopback network with its well-known checksums.
+var syn = []byte{
+	0x00, 0x1b, 0x21, 0x3c, 0x9d, 0xf8, 0x00, 0x19, 0xd1, 0x22, 0x33, 0x44, 0x08, 0x00,
+	0x45, 0x00, 0x00, 0x28, 0x00, 0x01, 0x00, 0x00, 0x40, 0x06, 0x7c, 0xcd, 0x7f, 0x00, 0x00, 0x01, 0x7f, 0x00, 0x00, 0x01,
+	0x00, 0x14, 0x00, 0x50, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x50, 0x02, 0x20, 0x00, 0x91, 0x7c, 0x00, 0x00,
+}
+
+func TestAcceleratorKnowsARightPacketFromAWrongOne(t *testing.T) {
+	if c, p := accelRx(syn); c != 0 || p>>16&0xff != 6 {
+		t.Errorf("right: control %#x protocol word %#x", c, p)
+	}
+	for i := 14; i < len(syn); i++ {
+		bad := bytes.Clone(syn)
+		bad[i] ^= 0x40
+		if c, _ := accelRx(bad); c&(rxICE|rxPCR) == 0 {
+			t.Errorf("byte %d wrong: control %#x", i, c)
+		}
+	}
+}
+
+func TestAcceleratorInsertsChecksumsAndWantsTheFieldsEmpty(t *testing.T) {
+	m := New(base, nil, phys)
+	f := bytes.Clone(syn)
+	f[24], f[25], f[50], f[51] = 0, 0, 0, 0
+	m.accelTx(f, txPINS|txIINS)
+	if !bytes.Equal(f, syn) || len(m.Bugs()) != 0 {
+		t.Errorf("%x, bugs %v", f, m.Bugs())
+	}
+	m.accelTx(f, txPINS|txIINS)
+	if len(m.Bugs()) != 2 {
+		t.Errorf("bugs %v", m.Bugs())
+	}
+}

@@ -1,5 +1,7 @@
 package macmodel
 
+import "sync/atomic"
+
 // writeTDAR is the transmit doorbell.
 func (m *Model) writeTDAR(enabled bool) {
 	switch {
@@ -37,12 +39,12 @@ func (m *Model) transmit(limit int) int {
 		if n == limit {
 			return n
 		}
-		status, length, buf, ok := m.load(m.tx)
-		if ok && status&flagReady == 0 {
+		d, ok := m.load(m.tx)
+		if ok && d.status&flagReady == 0 {
 			m.regs[TDAR/4] = 0
 			return n
 		}
-		data := m.bytes(buf, length)
+		data := m.bytes(d.buf, d.length)
 		if !ok || data == nil || m.faults.TxBusError {
 			m.faults.TxBusError = false
 			m.regs[EIR/4] |= IntEBERR
@@ -51,22 +53,23 @@ func (m *Model) transmit(limit int) int {
 			return n
 		}
 		m.partial = append(m.partial, data...)
-		if status&flagLast != 0 {
+		if d.status&flagLast != 0 {
+			m.accelTx(m.partial, d.control)
 			if m.faults.TxDiscard {
 				m.partial = m.partial[:0]
 			} else {
 				m.sent = append(m.sent, m.partial)
 				m.partial = nil
 			}
-			m.regs[EIR/4] |= IntTXF
+			if d.interrupts(txInt) {
+				m.regs[EIR/4] |= IntTXF
+			}
 		}
-		m.regs[EIR/4] |= IntTXB
-		m.store(m.tx, status&^flagReady, length)
-		if status&flagWrap != 0 {
-			m.tx = m.regs[TDSR/4]
-		} else {
-			m.tx += 8
+		if d.interrupts(txInt) {
+			m.regs[EIR/4] |= IntTXB
 		}
+		d.store(d.status&^flagReady, d.length)
+		m.tx = d.after(m.regs[TDSR/4])
 	}
 }
 
@@ -81,7 +84,7 @@ func (m *Model) Sent() [][]byte {
 
 // startRx is the receive doorbell.
 func (m *Model) startRx() {
-	if status, _, _, ok := m.load(m.rx); ok && status&flagReady != 0 {
+	if d, ok := m.load(m.rx); ok && d.status&flagReady != 0 {
 		m.regs[RDAR/4] = ringActive
 	}
 }
@@ -138,6 +141,12 @@ func (m *Model) deliver(frame []byte, flags uint32) bool {
 		flags |= FlagTooLong
 		m.regs[EIR/4] |= IntBABR
 	}
+	if m.regs[RACC/4]&raccShift16 != 0 {
+		m.scratch = append(m.scratch, 0, 0)
+		copy(m.scratch[2:], m.scratch)
+		m.scratch[0], m.scratch[1] = 0, 0
+		data = m.scratch
+	}
 	if ftrl := m.regs[FTRL/4] & 0x3fff; uint32(len(data)) > ftrl {
 		flags |= FlagTruncated | FlagTooLong
 		data = data[:ftrl]
@@ -147,13 +156,13 @@ func (m *Model) deliver(frame []byte, flags uint32) bool {
 	}
 	total := uint32(len(data))
 	for first := true; first || len(data) > 0; first = false {
-		status, _, buf, ok := m.load(m.rx)
-		if !ok || status&flagReady == 0 {
+		d, ok := m.load(m.rx)
+		if !ok || d.status&flagReady == 0 {
 			m.regs[RDAR/4] = 0
 			return false // the end of the frame is lost
 		}
 		n := min(uint32(len(data)), m.regs[MRBR/4])
-		dst := m.bytes(buf, n)
+		dst := m.bytes(d.buf, n)
 		if dst == nil {
 			m.regs[EIR/4] |= IntEBERR
 			m.regs[ECR/4] &^= ecrEtherEn
@@ -161,17 +170,38 @@ func (m *Model) deliver(frame []byte, flags uint32) bool {
 		}
 		copy(dst, data)
 		data = data[n:]
-		length := n
-		status &^= flagReady
-		if len(data) == 0 && !m.faults.NoTerminator {
+		length, status := n, d.status&^flagReady
+		last := len(data) == 0 && !m.faults.NoTerminator
+		if last {
 			status |= flagLast | flags // ORed into what was there
 			length = total
-			m.regs[EIR/4] |= IntRXF
+			m.accelerate(&d, frame)
 		}
-		m.regs[EIR/4] |= IntRXB
-		m.advanceRx(status, length)
+		m.raiseRx(&d, last)
+		m.advanceRx(d, status, length)
 	}
 	return true
+}
+
+// accelerate writes what the receive accelerator says about frame into an
+// enhanced descriptor.
+func (m *Model) accelerate(d *desc, frame []byte) {
+	if !d.enhanced || m.faults.NoAccel {
+		return
+	}
+	control, proto := accelRx(frame)
+	d.control |= control
+	atomic.StoreUint32(d.words[3], proto)
+}
+
+func (m *Model) raiseRx(d *desc, last bool) {
+	if !d.interrupts(rxInt) {
+		return
+	}
+	m.regs[EIR/4] |= IntRXB
+	if last {
+		m.regs[EIR/4] |= IntRXF
+	}
 }
 
 // DeliverRaw completes the next receive descriptor with any status and length
@@ -183,21 +213,17 @@ func (m *Model) DeliverRaw(status, length uint16) bool {
 	if !m.receiving() {
 		return false
 	}
-	old, _, _, _ := m.load(m.rx)
-	m.regs[EIR/4] |= IntRXF
-	m.advanceRx(uint32(status)&^(flagReady|flagWrap)|old&flagWrap, uint32(length))
+	d, _ := m.load(m.rx)
+	m.raiseRx(&d, true)
+	m.advanceRx(d, uint32(status)&^(flagReady|flagWrap)|d.status&flagWrap, uint32(length))
 	m.update()
 	return true
 }
 
-func (m *Model) advanceRx(status, length uint32) {
-	m.store(m.rx, status, length)
-	if status&flagWrap != 0 {
-		m.rx = m.regs[RDSR/4]
-	} else {
-		m.rx += 8
-	}
-	if s, _, _, ok := m.load(m.rx); !ok || s&flagReady == 0 {
+func (m *Model) advanceRx(d desc, status, length uint32) {
+	d.store(status, length)
+	m.rx = d.after(m.regs[RDSR/4])
+	if next, ok := m.load(m.rx); !ok || next.status&flagReady == 0 {
 		m.regs[RDAR/4] = 0 // none empty: reception stops until RDAR is written
 	}
 }

@@ -172,7 +172,7 @@ func (b *backlog) poll(budget int) (work int) {
 		n := int(binary.LittleEndian.Uint16(b.mem[at+2:]))
 		frame := b.mem[at+recordHeader:][:n:n]
 		seen |= 1 << (mark - 1)
-		b.dev[mark-1].Receive(frame)
+		b.dev[mark-1].Receive(frame, 0)
 		b.taken.Store(b.taken.Load() + 1)
 		b.out.Store(out + recordSize(n))
 		work++

@@ -18,7 +18,7 @@ func (upDriver) Stop() error { return nil }
 func newUp(t testing.TB, s *Softnet, name string, receive func(frame []byte)) *Device {
 	t.Helper()
 	d := New(name, [6]byte{}, 1500, upDriver{}, s)
-	d.SetReceive(receive)
+	d.SetReceive(func(frame []byte, _ RxFlags) { receive(frame) })
 	if err := d.Open(); err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ type Device struct {
 	soft *Softnet
 	mac  atomic.Uint64 // in the low 48 bits, first octet highest: trap context reads it
 
-	receive func(frame []byte)
+	receive func(frame []byte, flags RxFlags)
 	filter  func(frame []byte) bool // may be nil
 
 	groFlush        func(old bool) (held bool) // may be nil
@@ -91,7 +91,7 @@ func (d *Device) SetMAC(mac [6]byte) error {
 // SetReceive sets where received frames go: the protocol stack. fn is called
 // from the NAPI poll on the network thread; the frame, Ethernet header first
 // and FCS removed, is its to read until it returns. To be set before Open.
-func (d *Device) SetReceive(fn func(frame []byte)) { d.receive = fn }
+func (d *Device) SetReceive(fn func(frame []byte, flags RxFlags)) { d.receive = fn }
 
 // SetFilter sets a function that sees every received frame ahead of the
 // receive function and reports whether it has consumed it (Linux: rx_handler).
@@ -161,19 +161,19 @@ func (d *Device) Carrier() bool { return d.carrier.Load() }
 
 // Receive takes one good frame from the driver's poll to the stack (Linux:
 // netif_receive_skb). The frame stays the driver's. Network thread.
-func (d *Device) Receive(frame []byte) {
+func (d *Device) Receive(frame []byte, flags RxFlags) {
 	h := d.hooks.Load()
-	if h != nil && d.hooked(h, frame) {
+	if h != nil && d.hooked(h, frame, flags) {
 		return
 	}
-	d.deliver(h, frame)
+	d.deliver(h, frame, flags)
 }
 
 // Deliver is Receive for a Wire: it takes one frame past tap and wire. Network
 // thread.
-func (d *Device) Deliver(frame []byte) { d.deliver(d.hooks.Load(), frame) }
+func (d *Device) Deliver(frame []byte, flags RxFlags) { d.deliver(d.hooks.Load(), frame, flags) }
 
-func (d *Device) deliver(h *hooks, frame []byte) {
+func (d *Device) deliver(h *hooks, frame []byte, flags RxFlags) {
 	if d.receive == nil {
 		d.counters.RxDropped.Add(1)
 		return
@@ -189,7 +189,7 @@ func (d *Device) deliver(h *hooks, frame []byte) {
 	if d.filter != nil && d.filter(frame) {
 		return
 	}
-	d.receive(frame)
+	d.receive(frame, flags)
 }
 
 func isBroadcast(frame []byte) bool {
@@ -197,15 +197,15 @@ func isBroadcast(frame []byte) bool {
 }
 
 // Xmit sends one frame (Ethernet header first, without FCS), gathered from
-// parts in order. The parts are the caller's again when it returns. A closed
-// device, or one without carrier, drops. It may be called from any goroutine
-// and does not allocate.
-func (d *Device) Xmit(parts [][]byte) TxStatus {
+// parts in order, with the checksums that flags ask for. The parts are the
+// caller's again when it returns. A closed device, or one without carrier,
+// drops. It may be called from any goroutine and does not allocate.
+func (d *Device) Xmit(parts [][]byte, flags TxFlags) TxStatus {
 	if !d.up.Load() || !d.carrier.Load() {
 		d.counters.TxDropped.Add(1)
 		return TxDropped
 	}
-	x := xmitSection{dev: d, parts: parts}
+	x := xmitSection{dev: d, parts: parts, flags: flags}
 	trap.Run(xmit, noescape(unsafe.Pointer(&x)))
 	return x.status
 }
@@ -214,6 +214,7 @@ func (d *Device) Xmit(parts [][]byte) TxStatus {
 type xmitSection struct {
 	dev    *Device
 	parts  [][]byte
+	flags  TxFlags
 	status TxStatus
 }
 
@@ -222,22 +223,24 @@ func xmit(p unsafe.Pointer) {
 	h := x.dev.hooks.Load()
 	if h != nil && h.wire != nil {
 		// For a Wire holds what is said of drivers in transmit.
-		x.status = h.wire.Xmit(*(*[][]byte)(noescape(unsafe.Pointer(&x.parts))))
+		x.status = h.wire.Xmit(*(*[][]byte)(noescape(unsafe.Pointer(&x.parts))), x.flags)
 		return
 	}
-	x.status = x.dev.transmit(h, x.parts)
+	x.status = x.dev.transmit(h, x.parts, x.flags)
 }
 
 // XmitTrap is Xmit for callers that are in trap context already (netpoll, a
 // Wire). It asks neither whether the device is up nor for a carrier: in a panic
 // the driver alone knows. parts does not escape. Trap context.
-func (d *Device) XmitTrap(parts [][]byte) TxStatus { return d.transmit(d.hooks.Load(), parts) }
+func (d *Device) XmitTrap(parts [][]byte, flags TxFlags) TxStatus {
+	return d.transmit(d.hooks.Load(), parts, flags)
+}
 
-func (d *Device) transmit(h *hooks, parts [][]byte) TxStatus {
+func (d *Device) transmit(h *hooks, parts [][]byte, flags TxFlags) TxStatus {
 	// A driver copies before StartXmit returns, so parts may live on the
 	// caller's stack; escape analysis cannot see that through an interface.
 	local := *(*[][]byte)(noescape(unsafe.Pointer(&parts)))
-	st := d.drv.StartXmit(local)
+	st := d.drv.StartXmit(local, flags)
 	switch st {
 	case TxOK:
 		n := 0

@@ -23,7 +23,7 @@ func (f *fake) Open() error {
 	return f.openErr
 }
 func (f *fake) Stop() error { return nil }
-func (f *fake) StartXmit(parts [][]byte) TxStatus {
+func (f *fake) StartXmit(parts [][]byte, _ TxFlags) TxStatus {
 	if f.status == TxOK {
 		f.frames++
 		for _, p := range parts {
@@ -46,7 +46,7 @@ func newFake() (*Device, *fake) {
 func TestXmitCountsWhatTheDriverTook(t *testing.T) {
 	d, f := newFake()
 	parts := [][]byte{make([]byte, 14), make([]byte, 46)}
-	if st := d.Xmit(parts); st != TxDropped || f.frames != 0 {
+	if st := d.Xmit(parts, 0); st != TxDropped || f.frames != 0 {
 		t.Fatalf("closed device: %v, %d frames reached the driver", st, f.frames)
 	}
 	if err := d.Open(); err != nil {
@@ -54,12 +54,12 @@ func TestXmitCountsWhatTheDriverTook(t *testing.T) {
 	}
 	for _, st := range []TxStatus{TxOK, TxBusy, TxDropped, TxOK} {
 		f.status = st
-		if got := d.Xmit(parts); got != st {
+		if got := d.Xmit(parts, 0); got != st {
 			t.Errorf("Xmit = %v, driver said %v", got, st)
 		}
 	}
 	d.SetCarrier(false)
-	if st := d.Xmit(parts); st != TxDropped {
+	if st := d.Xmit(parts, 0); st != TxDropped {
 		t.Errorf("without carrier: %v", st)
 	}
 	got := d.Stats()
@@ -72,9 +72,9 @@ func TestXmitCountsWhatTheDriverTook(t *testing.T) {
 
 func TestReceiveCountsAndDelivers(t *testing.T) {
 	d, _ := newFake()
-	d.Receive(make([]byte, 60))
+	d.Receive(make([]byte, 60), 0)
 	var n int
-	d.SetReceive(func(frame []byte) { n += len(frame) })
+	d.SetReceive(func(frame []byte, _ RxFlags) { n += len(frame) })
 	for _, dst := range [][]byte{
 		{2, 0, 0, 0, 0, 1},
 		{0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
@@ -82,7 +82,7 @@ func TestReceiveCountsAndDelivers(t *testing.T) {
 		{1}, // nonsense must not panic
 		{},
 	} {
-		d.Receive(dst)
+		d.Receive(dst, 0)
 	}
 	got := d.Stats()
 	want := Stats{RxDropped: 1, RxPackets: 5, RxBytes: 19, Multicast: 1}
@@ -134,8 +134,8 @@ func TestXmitDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		var gather [2][]byte
 		gather[0], gather[1] = hdr[:], hdr[:]
-		d.Xmit(gather[:])
-		d.XmitTrap(gather[:])
+		d.Xmit(gather[:], 0)
+		d.XmitTrap(gather[:], 0)
 	}); n != 0 {
 		t.Errorf("%v allocations a frame", n)
 	}

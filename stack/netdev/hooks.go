@@ -29,11 +29,11 @@ type Tap interface {
 type Wire interface {
 	// Receive gets each frame from the driver's poll, to be passed on with
 	// Device.Deliver. The frame is the driver's again when it returns; until
-	// then it may be changed. Network thread.
-	Receive(frame []byte)
+	// then it may be changed, but then without RxChecksumOK. Network thread.
+	Receive(frame []byte, flags RxFlags)
 	// Xmit gets each frame of the stack, to be passed on with
 	// Device.XmitTrap. The parts are the caller's. Trap context.
-	Xmit(parts [][]byte) TxStatus
+	Xmit(parts [][]byte, flags TxFlags) TxStatus
 }
 
 // SetTap attaches a tap, in place of another, or with nil removes it. Frames
@@ -61,13 +61,13 @@ func (d *Device) hook(change func(*hooks)) {
 
 // hooked shows a received frame to the tap and gives it to the wire. It reports
 // whether the wire took it. Network thread.
-func (d *Device) hooked(h *hooks, frame []byte) (taken bool) {
+func (d *Device) hooked(h *hooks, frame []byte, flags RxFlags) (taken bool) {
 	if h.tap != nil {
 		h.tap.Received(frame)
 	}
 	if h.wire == nil {
 		return false
 	}
-	h.wire.Receive(frame)
+	h.wire.Receive(frame, flags)
 	return true
 }

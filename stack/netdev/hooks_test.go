@@ -11,16 +11,16 @@ type lossyWire struct {
 	rx, tx int
 }
 
-func (w *lossyWire) Receive(frame []byte) {
+func (w *lossyWire) Receive(frame []byte, flags RxFlags) {
 	if w.rx++; w.rx%2 == 0 {
 		frame[0] = 9
-		w.dev.Deliver(frame)
+		w.dev.Deliver(frame, flags)
 	}
 }
 
-func (w *lossyWire) Xmit(parts [][]byte) TxStatus {
+func (w *lossyWire) Xmit(parts [][]byte, flags TxFlags) TxStatus {
 	if w.tx++; w.tx%2 == 0 {
-		return w.dev.XmitTrap(parts)
+		return w.dev.XmitTrap(parts, flags)
 	}
 	return TxOK
 }
@@ -34,14 +34,14 @@ func (r *recorder) Sent(parts [][]byte)   { r.tx = append(r.tx, parts[0][0]) }
 func TestTapSitsBelowTheWireAndTheWireBelowTheStack(t *testing.T) {
 	d, f := newFake()
 	var stack []byte
-	d.SetReceive(func(frame []byte) { stack = append(stack, frame[0]) })
+	d.SetReceive(func(frame []byte, _ RxFlags) { stack = append(stack, frame[0]) })
 	if err := d.Open(); err != nil {
 		t.Fatal(err)
 	}
 	tap, wire := &recorder{}, &lossyWire{dev: d}
 	pass := func(n byte) {
-		d.Receive([]byte{n, 0, 0, 0, 0, 0})
-		if st := d.Xmit([][]byte{{n}, {n}}); st != TxOK {
+		d.Receive([]byte{n, 0, 0, 0, 0, 0}, 0)
+		if st := d.Xmit([][]byte{{n}, {n}}, 0); st != TxOK {
 			t.Errorf("frame %d: %v", n, st)
 		}
 	}
@@ -51,10 +51,10 @@ func TestTapSitsBelowTheWireAndTheWireBelowTheStack(t *testing.T) {
 	d.SetWire(wire)
 	pass(2)
 	pass(3)
-	inTrap(func() { d.XmitTrap([][]byte{{4}}) }) // netpoll's
+	inTrap(func() { d.XmitTrap([][]byte{{4}}, 0) }) // netpoll's
 	f.status = TxBusy
-	d.Xmit([][]byte{{5}})
-	d.Xmit([][]byte{{6}})
+	d.Xmit([][]byte{{5}}, 0)
+	d.Xmit([][]byte{{6}}, 0)
 	f.status = TxOK
 	d.SetTap(nil)
 	d.SetWire(nil)
@@ -83,14 +83,16 @@ type countingHooks struct {
 	n   int
 }
 
-func (c *countingHooks) Received([]byte)                  { c.n++ }
-func (c *countingHooks) Sent([][]byte)                    { c.n++ }
-func (c *countingHooks) Receive(frame []byte)             { c.dev.Deliver(frame) }
-func (c *countingHooks) Xmit(parts [][]byte) (s TxStatus) { return c.dev.XmitTrap(parts) }
+func (c *countingHooks) Received([]byte)                     { c.n++ }
+func (c *countingHooks) Sent([][]byte)                       { c.n++ }
+func (c *countingHooks) Receive(frame []byte, flags RxFlags) { c.dev.Deliver(frame, flags) }
+func (c *countingHooks) Xmit(parts [][]byte, flags TxFlags) (s TxStatus) {
+	return c.dev.XmitTrap(parts, flags)
+}
 
 func TestHooksDoNotAllocatePerFrame(t *testing.T) {
 	d, _ := newFake()
-	d.SetReceive(func([]byte) {})
+	d.SetReceive(func(_ []byte, _ RxFlags) {})
 	if err := d.Open(); err != nil {
 		t.Fatal(err)
 	}
@@ -101,10 +103,10 @@ func TestHooksDoNotAllocatePerFrame(t *testing.T) {
 	d.SetXDP(func([]byte) XDPAction { act = XDPTx - act; return act + XDPAborted })
 	frame := make([]byte, 60)
 	if n := testing.AllocsPerRun(100, func() {
-		d.Receive(frame)
+		d.Receive(frame, 0)
 		var gather [2][]byte
 		gather[0], gather[1] = frame[:14], frame[14:]
-		d.Xmit(gather[:])
+		d.Xmit(gather[:], 0)
 	}); n != 0 {
 		t.Errorf("%v allocations a frame", n)
 	}

@@ -24,9 +24,10 @@ type Driver interface {
 	Stop() error
 
 	// StartXmit queues one frame (Ethernet header first, without FCS),
-	// gathered from parts in order, and rings the doorbell. The parts are
-	// copied before it returns. Trap context.
-	StartXmit(parts [][]byte) TxStatus
+	// gathered from parts in order, and rings the doorbell. It sees to the
+	// checksums that flags ask for, whether the device can insert them or not.
+	// The parts are copied before it returns. Trap context.
+	StartXmit(parts [][]byte, flags TxFlags) TxStatus
 
 	// PollController does by hand what the interrupt handler does: looks at
 	// the device's events, reclaims finished transmits, schedules NAPI if

@@ -88,7 +88,7 @@ func (d *Device) runXDP(x *xdpAttached, frame []byte) (pass bool) {
 	}
 	if act == XDPTx {
 		parts := [1][]byte{frame}
-		if d.Xmit(parts[:]) != TxOK {
+		if d.Xmit(parts[:], 0) != TxOK {
 			d.xdp.txErrors.Add(1)
 			return false
 		}

@@ -12,7 +12,7 @@ import (
 func openFake(t *testing.T) (*Device, *fake, *int) {
 	d, f := newFake()
 	up := new(int)
-	d.SetReceive(func([]byte) { *up++ })
+	d.SetReceive(func(_ []byte, _ RxFlags) { *up++ })
 	if err := d.Open(); err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestXDPVerdictsAreCarriedOutAndCounted(t *testing.T) {
 		return verdicts[i-1]
 	})
 	for range verdicts {
-		d.Receive(make([]byte, 60))
+		d.Receive(make([]byte, 60), 0)
 	}
 	got, want := d.XDPStats(), XDPStats{Pass: 3, Drop: 1, Tx: 1, TxErrors: 1, Redirect: 1, Aborted: 3}
 	if got != want {
@@ -47,7 +47,7 @@ func TestXDPVerdictsAreCarriedOutAndCounted(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 	d.SetXDP(nil)
-	d.Receive(make([]byte, 60))
+	d.Receive(make([]byte, 60), 0)
 	if *up != 4 || d.XDPStats() != want {
 		t.Error("a detached program was asked")
 	}
@@ -58,7 +58,7 @@ func TestXDPSendsBackTheFrameAsTheProgramLeftIt(t *testing.T) {
 	tap := &recorder{}
 	d.SetTap(tap)
 	d.SetXDP(func(frame []byte) XDPAction { frame[0] = 77; return XDPTx })
-	d.Receive(make([]byte, 60))
+	d.Receive(make([]byte, 60), 0)
 	if !bytes.Equal(tap.tx, []byte{77}) || !bytes.Equal(tap.rx, []byte{0}) {
 		t.Errorf("received %v, sent %v", tap.rx, tap.tx)
 	}
@@ -77,8 +77,8 @@ func TestXDPProgramThatPanicsCostsTheFrameAndOneLogLine(t *testing.T) {
 		return XDPDrop
 	})
 	for range 3 {
-		d.Receive(make([]byte, 60))
-		d.Receive(make([]byte, 14))
+		d.Receive(make([]byte, 60), 0)
+		d.Receive(make([]byte, 14), 0)
 	}
 	if got, want := d.XDPStats(), (XDPStats{Pass: 3, Aborted: 3, Panics: 3}); got != want || *up != 3 {
 		t.Errorf("%d frames went up, %+v, want %+v", *up, got, want)
@@ -104,7 +104,7 @@ func TestXDPProgramsComeAndGoWhileFramesArrive(t *testing.T) {
 	const frames = 20000
 	frame := make([]byte, 60)
 	for range frames {
-		d.Receive(frame)
+		d.Receive(frame, 0)
 	}
 	over.Store(true)
 	admin.Wait()
@@ -123,7 +123,7 @@ func FuzzXDP(f *testing.F) {
 		d, drv, up := openFake(t)
 		drv.status = TxStatus(status % 3)
 		d.SetXDP(func(frame []byte) XDPAction { return XDPAction(verdict) })
-		d.Receive(frame)
+		d.Receive(frame, 0)
 		st := d.XDPStats()
 		if st.Pass+st.Drop+st.Tx+st.TxErrors+st.Redirect+st.Aborted != 1 || st.Pass != uint64(*up) || st.Tx != uint64(drv.frames) {
 			t.Errorf("verdict %d, status %d: %+v, %d up, %d sent", verdict, status%3, st, *up, drv.frames)

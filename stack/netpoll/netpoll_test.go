@@ -31,7 +31,7 @@ type wire struct {
 
 func (w *wire) Open() error { return nil }
 func (w *wire) Stop() error { return nil }
-func (w *wire) StartXmit(parts [][]byte) netdev.TxStatus {
+func (w *wire) StartXmit(parts [][]byte, _ netdev.TxFlags) netdev.TxStatus {
 	if w.onXmit != nil {
 		w.onXmit()
 	}

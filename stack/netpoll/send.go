@@ -158,5 +158,5 @@ func (e *Endpoint) waitIdle(limit int64) bool {
 // xmit tries once. The device copies the frame.
 func (e *Endpoint) xmit(f *frame) netdev.TxStatus {
 	parts := [1][]byte{f.b[:f.n]}
-	return e.dev.XmitTrap(parts[:])
+	return e.dev.XmitTrap(parts[:], 0)
 }

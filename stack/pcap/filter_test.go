@@ -109,7 +109,7 @@ func FuzzRing(f *testing.F) {
 		start1(t, r, MinRing+int(extra), 0)
 		c, read := r.Newest(), uint64(0)
 		for i, n := range lengths {
-			r.dev.Receive(frame(int(n)*9, i))
+			r.dev.Receive(frame(int(n)*9, i), 0)
 			if n%3 == 0 {
 				if rec, ok := c.Next(); ok {
 					if want := read + c.Lost(); rec.Len != int(lengths[want])*9 || rec.Len > 0 && rec.Data[0] != byte(want) {

@@ -15,18 +15,18 @@ import (
 // null is a driver that sends everything to nowhere.
 type null struct{ dev *netdev.Device }
 
-func (n *null) Open() error                        { n.dev.SetCarrier(true); return nil }
-func (n *null) Stop() error                        { return nil }
-func (n *null) StartXmit([][]byte) netdev.TxStatus { return netdev.TxOK }
-func (n *null) PollController()                    {}
-func (n *null) PollRx(int, func(frame []byte)) int { return 0 }
-func (n *null) TxIdle() bool                       { return true }
-func (n *null) Seize() error                       { return nil }
+func (n *null) Open() error                                        { n.dev.SetCarrier(true); return nil }
+func (n *null) Stop() error                                        { return nil }
+func (n *null) StartXmit([][]byte, netdev.TxFlags) netdev.TxStatus { return netdev.TxOK }
+func (n *null) PollController()                                    {}
+func (n *null) PollRx(int, func(frame []byte)) int                 { return 0 }
+func (n *null) TxIdle() bool                                       { return true }
+func (n *null) Seize() error                                       { return nil }
 
 func newDevice(tb testing.TB) *netdev.Device {
 	n := &null{}
 	n.dev = netdev.New("eth0", [6]byte{2, 0, 0, 0, 0, 1}, 1500, n, netdev.NewSoftnet(func() {}))
-	n.dev.SetReceive(func([]byte) {})
+	n.dev.SetReceive(func(_ []byte, _ netdev.RxFlags) {})
 	if err := n.dev.Open(); err != nil {
 		tb.Fatal(err)
 	}
@@ -51,9 +51,9 @@ func TestFramesOfBothDirectionsComeOutInOrder(t *testing.T) {
 	r := newRecorder(t)
 	start1(t, r, 0, 100)
 	c := r.Newest()
-	r.dev.Receive(frame(60, 1))
-	r.dev.Xmit([][]byte{frame(14, 2), frame(1000, 3)})
-	r.dev.Receive(frame(99, 4))
+	r.dev.Receive(frame(60, 1), 0)
+	r.dev.Xmit([][]byte{frame(14, 2), frame(1000, 3)}, 0)
+	r.dev.Receive(frame(99, 4), 0)
 	var got []Record
 	for {
 		rec, ok := c.Next()
@@ -83,12 +83,12 @@ func TestFramesOfBothDirectionsComeOutInOrder(t *testing.T) {
 
 func TestNothingIsRecordedNorKeptWhileOff(t *testing.T) {
 	r := newRecorder(t)
-	r.dev.Receive(frame(60, 0))
+	r.dev.Receive(frame(60, 0), 0)
 	start1(t, r, MinRing, 0)
 	start1(t, r, MaxRing, 0) // a second user changes nothing
-	r.dev.Receive(frame(60, 1))
+	r.dev.Receive(frame(60, 1), 0)
 	r.Stop()
-	r.dev.Receive(frame(60, 2))
+	r.dev.Receive(frame(60, 2), 0)
 	if s := r.Stats(); s.Frames != 2 || s.RingSize != MinRing {
 		t.Errorf("%+v", s)
 	}
@@ -96,7 +96,7 @@ func TestNothingIsRecordedNorKeptWhileOff(t *testing.T) {
 	for range 3 {
 		r.Stop() // once too often does no harm
 	}
-	r.dev.Receive(frame(60, 3))
+	r.dev.Receive(frame(60, 3), 0)
 	if _, ok := c.Next(); ok || r.ring != nil || r.Stats().Recording {
 		t.Errorf("still on: %+v", r.Stats())
 	}
@@ -136,7 +136,7 @@ func TestFullRingForgetsTheOldestAndTheReaderLearnsHowMany(t *testing.T) {
 		slow, read, got := r.Newest(), 0, uint64(0)
 		const frames = 3000
 		for i := range frames {
-			r.dev.Receive(frame(rng.IntN(1600), i))
+			r.dev.Receive(frame(rng.IntN(1600), i), 0)
 			if i%50 == 49 {
 				for range 3 {
 					rec, ok := slow.Next()
@@ -193,8 +193,8 @@ func TestReadersAndStopsAreSafeWhileFramesCome(t *testing.T) {
 		})
 	}
 	for i := range 5000 {
-		r.dev.Receive(frame(60+i%500, i))
-		r.dev.Xmit([][]byte{frame(14, i), frame(i%500, i)})
+		r.dev.Receive(frame(60+i%500, i), 0)
+		r.dev.Xmit([][]byte{frame(14, i), frame(i%500, i)}, 0)
 		if i%100 == 0 {
 			r.Stop()
 			start1(t, r, MinRing, 0)
@@ -209,10 +209,10 @@ func TestRecordingDoesNotAllocate(t *testing.T) {
 	start1(t, r, MinRing, 0)
 	c, f := r.Newest(), frame(500, 0)
 	if n := testing.AllocsPerRun(200, func() {
-		r.dev.Receive(f)
+		r.dev.Receive(f, 0)
 		var parts [2][]byte
 		parts[0], parts[1] = f[:14], f[14:]
-		r.dev.Xmit(parts[:])
+		r.dev.Xmit(parts[:], 0)
 		c.Next()
 	}); n != 0 {
 		t.Errorf("%v allocations a frame", n)
@@ -227,7 +227,7 @@ func TestAFaultWithinRecordingLosesFramesNotTheRing(t *testing.T) {
 		r.Sent([][]byte{frame(60, 1)})
 		r.busy = false
 	}, nil)
-	r.dev.Receive(frame(60, 2))
+	r.dev.Receive(frame(60, 2), 0)
 	if s := r.Stats(); s.Frames != 1 || s.Dropped != 1 {
 		t.Errorf("%+v", s)
 	}

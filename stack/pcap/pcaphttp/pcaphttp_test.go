@@ -16,13 +16,13 @@ import (
 // null is a driver that does nothing.
 type null struct{}
 
-func (null) Open() error                        { return nil }
-func (null) Stop() error                        { return nil }
-func (null) StartXmit([][]byte) netdev.TxStatus { return netdev.TxOK }
-func (null) PollController()                    {}
-func (null) PollRx(int, func([]byte)) int       { return 0 }
-func (null) TxIdle() bool                       { return true }
-func (null) Seize() error                       { return nil }
+func (null) Open() error                                        { return nil }
+func (null) Stop() error                                        { return nil }
+func (null) StartXmit([][]byte, netdev.TxFlags) netdev.TxStatus { return netdev.TxOK }
+func (null) PollController()                                    {}
+func (null) PollRx(int, func([]byte)) int                       { return 0 }
+func (null) TxIdle() bool                                       { return true }
+func (null) Seize() error                                       { return nil }
 
 type server struct {
 	t   *testing.T
@@ -32,7 +32,7 @@ type server struct {
 
 func newServer(t *testing.T) *server {
 	dev := netdev.New("eth0", [6]byte{2}, 1500, null{}, netdev.NewSoftnet(func() {}))
-	dev.SetReceive(func([]byte) {})
+	dev.SetReceive(func(_ []byte, _ netdev.RxFlags) {})
 	boot := time.Now()
 	now := func() int64 { return int64(time.Since(boot)) }
 	s := &server{t: t, rec: pcap.NewRecorder(dev, now)}
@@ -44,7 +44,7 @@ func newServer(t *testing.T) *server {
 
 func (s *server) receive(lengths ...int) {
 	for _, n := range lengths {
-		s.rec.Device().Receive(make([]byte, n))
+		s.rec.Device().Receive(make([]byte, n), 0)
 	}
 }
 
