@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"syscall"
+
+	"github.com/gasp-go/gasp/internal/bench/guest"
+	"github.com/gasp-go/gasp/internal/bench/profile"
+)
+
+// profileScale keeps QEMU's log, some 15 bytes an instruction, short.
+const profileScale = 8
+
+// profile runs one row and prints who executed its instructions.
+func (g *gasp) profile(ctx context.Context, row string, top int) error {
+	if g.scale == 1 {
+		g.scale = profileScale
+	}
+	syms, err := profile.LoadSymbols(g.image)
+	if err != nil {
+		return err
+	}
+	const pkg = "github.com/gasp-go/gasp/internal/bench/guest."
+	marks := profile.Marks{Base: syms.Lookup(pkg + "BeginBase"), Full: syms.Lookup(pkg + "Begin"), End: syms.Lookup(pkg + "End")}
+	fifo := filepath.Join(g.dir, "log")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		return err
+	}
+	// Open for writing too, so that neither end waits for the other.
+	log, err := os.OpenFile(fifo, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	type read struct {
+		p   *profile.Profile
+		err error
+	}
+	done := make(chan read)
+	reader, err := os.Open(fifo)
+	if err != nil {
+		return err
+	}
+	go func() {
+		p, err := profile.Read(reader, syms, marks)
+		reader.Close()
+		done <- read{p, err}
+	}()
+	results, err := g.run(ctx, "^"+regexp.QuoteMeta(row)+"$", profile.Flags(fifo)...)
+	log.Close()
+	r := <-done
+	if err == nil {
+		err = r.err
+	}
+	if err != nil {
+		return err
+	}
+	print(results[0], r.p, top)
+	return nil
+}
+
+func print(res guest.Result, p *profile.Profile, top int) {
+	sum := 0.0
+	packages := p.Lines(res.N, profile.Package)
+	for _, l := range packages {
+		sum += l.Instructions
+	}
+	fmt.Printf("%s: instructions per %s, %d of them; the row's figure: %.1f\n", res.Row, res.Unit, res.N, res.Cost)
+	fmt.Printf("(the far end's share, in internal/bench, is not in the figure)\n")
+	show := func(title string, lines []profile.Line) {
+		fmt.Printf("\n%12s %6s  %s\n", "instructions", "%", title)
+		fmt.Printf("%12.2f %6.1f  total\n", sum, 100.0)
+		for _, l := range lines[:min(top, len(lines))] {
+			fmt.Printf("%12.2f %6.1f  %s\n", l.Instructions, 100*l.Instructions/sum, l.Name)
+		}
+	}
+	show("package", packages)
+	show("function", p.Lines(res.N, func(f string) string { return f }))
+}

@@ -1,0 +1,115 @@
+//go:build mx6ulevk
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+	"unsafe"
+
+	"github.com/gasp-go/gasp"
+	"github.com/gasp-go/gasp/board"
+	"github.com/gasp-go/gasp/board/kernel"
+	"github.com/gasp-go/gasp/board/mmio"
+	"github.com/gasp-go/gasp/board/trap"
+	"github.com/gasp-go/gasp/internal/bench/guest"
+	"github.com/gasp-go/gasp/internal/bench/wire"
+	"github.com/gasp-go/gasp/stack/netdev"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+)
+
+// platform is gasp on the i.MX6UL as package guest sees it.
+type platform struct {
+	sys  *gasp.System
+	eth  *gasp.Interface
+	port *wire.Port
+
+	ticks uint64 // trap context's
+	spent int64  // ns that Every's and Run's functions took; trap context's
+}
+
+func newPlatform(sys *gasp.System) (*platform, error) {
+	if len(sys.Interfaces) != 1 || len(sys.Board.Ethernet) < 2 {
+		return nil, errors.New("wants one interface of two: boot with ip= for eth0")
+	}
+	p := &platform{sys: sys, eth: sys.Interfaces[0]}
+	for wait := 0; !p.eth.Device.Carrier(); wait++ {
+		if wait == 1000 {
+			return nil, errors.New("no carrier")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ns := sys.Stack().Netstack()
+	for id, nic := range ns.NICInfo() {
+		if nic.Name != p.eth.Port.Name {
+			continue
+		}
+		if err := ns.AddStaticNeighbor(id, header.IPv4ProtocolNumber, tcpip.AddrFrom4(guest.Far.IP), tcpip.LinkAddress(guest.Far.MAC[:])); err != nil {
+			return nil, fmt.Errorf("neighbour: %s", err)
+		}
+	}
+	// The end of the memory for DMA, which gasp fills from its beginning.
+	mem, phys := kernel.DMA()
+	at := len(mem) - wire.Memory
+	p.port = wire.New(mmio.At(farEnd(sys.Board, p.eth.Port.Name).Base), mem[at:], phys+uint32(at))
+	startEPIT(p)
+	return p, nil
+}
+
+// farEnd is the port that is not under test.
+func farEnd(b *board.Board, self string) board.Ethernet {
+	for _, e := range b.Ethernet {
+		if e.Name != self {
+			return e
+		}
+	}
+	return board.Ethernet{}
+}
+
+func (p *platform) Self() wire.Host {
+	return wire.Host{MAC: p.eth.Device.MAC(), IP: guest.SelfIP}
+}
+
+func (p *platform) Port() *wire.Port { return p.port }
+
+// Run is part of guest.Platform.
+func (p *platform) Run(fn func()) {
+	x := timed{p, fn}
+	trap.Run(runTimed, unsafe.Pointer(&x))
+}
+
+type timed struct {
+	p  *platform
+	fn func()
+}
+
+func runTimed(x unsafe.Pointer) {
+	t := (*timed)(x)
+	t0 := kernel.Nanotime()
+	t.fn()
+	t.p.spent += kernel.Nanotime() - t0
+}
+
+// Count is part of guest.Platform. Under icount the time is the number of
+// instructions, and an idle CPU's passes all the same.
+func (p *platform) Count() guest.Counts {
+	st := p.sys.Softnet.Stat()
+	return guest.Counts{
+		Busy:   kernel.Nanotime() - kernel.CPUStat().Idle - p.spent,
+		Ticks:  p.ticks,
+		IRQs:   uint64(kernel.IRQCount(p.eth.Port.IRQ)),
+		Polls:  st.Polls,
+		Frames: p.eth.Device.Stats().RxPackets,
+	}
+}
+
+// Xmit is part of guest.Platform: the device's, below the stack.
+func (p *platform) Xmit() func(frame []byte) bool {
+	parts := make([][]byte, 1)
+	return func(frame []byte) bool {
+		parts[0] = frame
+		return p.eth.Device.Xmit(parts) == netdev.TxOK
+	}
+}

@@ -1,0 +1,156 @@
+package guest
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gasp-go/gasp/internal/bench/wire"
+)
+
+// rows are the lines of the table.
+var rows = []struct {
+	name, unit string
+	run        func(b *bench) Result
+}{
+	{"drop-saturated", "frame", (*bench).dropSaturated},
+	{"drop-isolated", "frame", (*bench).dropIsolated},
+	{"udp-unread", "datagram", (*bench).udpUnread},
+	{"udp-app", "datagram", (*bench).udpApp},
+	{"icmp-echo", "echo", (*bench).icmpEcho},
+	{"udp-echo", "echo", (*bench).udpEcho},
+	{"udp-transmit", "datagram", (*bench).udpTransmit},
+	{"raw-transmit", "frame", (*bench).rawTransmit},
+	{"tcp-receive", "byte", func(b *bench) Result { return b.tcp(true, 0) }},
+	{"tcp-transmit", "byte", func(b *bench) Result { return b.tcp(false, burst) }},
+	{"tcp-transmit-ack2", "byte", func(b *bench) Result { return b.tcp(false, 2) }},
+	{"rate-1k", "datagram", func(b *bench) Result { return b.rate(1_000) }},
+	{"rate-5k", "datagram", func(b *bench) Result { return b.rate(5_000) }},
+	{"rate-20k", "datagram", func(b *bench) Result { return b.rate(20_000) }},
+	{"rate-50k", "datagram", func(b *bench) Result { return b.rate(50_000) }},
+	{"rate-saturated", "datagram", (*bench).rateSaturated},
+	{"irq-to-poll", "interrupt", (*bench).irqToPoll},
+}
+
+const (
+	size     = 64 // bytes of payload, as ping's
+	saturate = 8000
+	isolated = 500
+
+	isolation = time.Millisecond // between isolated frames
+	tail      = 20 * time.Millisecond
+
+	// patience is how long frames may take that are already on the wire, or
+	// a connection.
+	patience = 20 * time.Second
+)
+
+// paced sends n frames, one a period, and measures until they are received and
+// all is quiet. send false: the same without the frames.
+func (b *bench) paced(frame []byte, n int, period time.Duration, send bool) Counts {
+	port := b.Port()
+	port.Load(frame)
+	port.Drain(wire.IsUDP)
+	left, length := n, len(frame)
+	tick := func() bool {
+		if send {
+			port.Queue(length)
+			port.Kick()
+		}
+		left--
+		return left > 0
+	}
+	measure, frames := b.measure, uint64(n)
+	if !send {
+		measure, frames = b.baseline, 0
+	}
+	return measure(func() {
+		first := b.Count().Frames
+		b.Every(period, tick)
+		time.Sleep(time.Duration(n)*period + tail)
+		b.await(first + frames)
+	})
+}
+
+// await waits until so many frames were received, within a bound.
+func (b *bench) await(frames uint64) {
+	for wait := time.Duration(0); b.Count().Frames < frames && wait < patience; wait += tail {
+		time.Sleep(tail)
+	}
+}
+
+// onePer measures frames that come one a period, without what the same time
+// costs without them.
+func (b *bench) onePer(frame []byte, n int, period time.Duration) Counts {
+	base := b.paced(frame, n, period, false)
+	return b.paced(frame, n, period, true).less(base)
+}
+
+// saturated sends n frames at once and measures until they are received.
+func (b *bench) saturated(frame []byte, n int) (Counts, error) {
+	port := b.Port()
+	port.Load(frame)
+	c := b.measure(func() {
+		first := b.Count().Frames
+		b.Run(func() { port.Burst(n, len(frame)) })
+		b.await(first + uint64(n))
+	})
+	if c.Frames < uint64(n) {
+		return c, fmt.Errorf("%d of %d frames were received", c.Frames, n)
+	}
+	return c, nil
+}
+
+func (b *bench) dropSaturated() Result {
+	n := saturate / b.scale
+	c, err := b.saturated(wire.Unknown(Far, b.Self()), n)
+	if err != nil {
+		return failed(err)
+	}
+	return c.per(int64(n))
+}
+
+func (b *bench) dropIsolated() Result {
+	n := isolated / b.scale
+	return b.onePer(wire.Unknown(Far, b.Self()), n, isolation).per(int64(n))
+}
+
+func (b *bench) icmpEcho() Result {
+	n := isolated / b.scale
+	c := b.onePer(wire.Echo(Far, b.Self(), 56), n, isolation)
+	if got := b.Port().Drain(wire.IsEchoReply); got != n {
+		return failed(fmt.Errorf("%d of %d answers came", got, n))
+	}
+	return c.per(int64(n))
+}
+
+func (b *bench) rawTransmit() Result {
+	send := b.Xmit()
+	if send == nil {
+		return Result{Err: "no way past the stack"}
+	}
+	n := isolated / b.scale
+	frame := wire.Unknown(b.Self(), Far)
+	b.Port().Drain(wire.IsUnknown)
+	refused := 0
+	c := b.measure(func() {
+		for range n {
+			if !send(frame) {
+				refused++
+			}
+		}
+		time.Sleep(tail)
+	})
+	if got := b.Port().Drain(wire.IsUnknown); got != n || refused > 0 {
+		return failed(fmt.Errorf("%d of %d frames left, %d were refused", got, n, refused))
+	}
+	return c.per(int64(n))
+}
+
+func (b *bench) irqToPoll() Result {
+	const n = 200
+	mean, most, ok := b.PollLatency(n)
+	if !ok {
+		return Result{Err: "cannot be told"}
+	}
+	return Result{N: n, Cost: float64(mean), Most: most}
+}

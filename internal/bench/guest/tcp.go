@@ -1,0 +1,101 @@
+package guest
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/gasp-go/gasp/internal/bench/wire"
+)
+
+const (
+	tcpPort = 4002
+
+	// turn is how often the far end of a connection looks at the wire: its
+	// round-trip time.
+	turn = 200 * time.Microsecond
+
+	// burst is more segments than come in one turn: one acknowledgement each.
+	burst = 1 << 20
+
+	warmUp = 1 << 20 // bytes
+	bulk   = 8 << 20
+)
+
+// tcp measures a connection in bulk: the application reads all there is
+// (receive), or writes. The far end acknowledges every ackEvery segments.
+func (b *bench) tcp(receive bool, ackEvery int) Result {
+	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{Port: tcpPort})
+	if err != nil {
+		return failed(err)
+	}
+	defer ln.Close()
+	ln.SetDeadline(time.Now().Add(patience))
+
+	idle := b.turns()
+	to := b.Self()
+	to.Port = tcpPort
+	from := Far
+	b.connections++
+	from.Port += b.connections
+	far := wire.NewTCP(b.Port(), from, to)
+	far.Sends = receive
+	far.AckEvery = max(ackEvery, 1)
+	var stop atomic.Bool
+	defer stop.Store(true)
+	b.Every(turn, func() bool { far.Tick(); return !stop.Load() })
+
+	conn, err := ln.AcceptTCP()
+	if err != nil {
+		return failed(err)
+	}
+	defer conn.Close()
+	conn.SetLinger(0)
+	conn.SetDeadline(time.Now().Add(patience))
+	move := conn.Write
+	if receive {
+		move = conn.Read
+	}
+	buf := make([]byte, 64<<10)
+	if _, err := repeat(move, buf, warmUp); err != nil {
+		return failed(err)
+	}
+	n := 0
+	c := b.measure(func() { n, err = repeat(move, buf, bulk/b.scale) })
+	if err != nil {
+		return failed(fmt.Errorf("after %d bytes: %w", n, err))
+	}
+	if far.Odd > 0 {
+		return failed(fmt.Errorf("%d segments came out of order", far.Odd))
+	}
+	c.Busy -= int64(float64(idle.Busy) / float64(idle.Ticks) * float64(c.Ticks))
+	return c.per(int64(n))
+}
+
+// turns measures turns of a far end that has nothing to do.
+func (b *bench) turns() Counts {
+	left := 500
+	return b.baseline(func() {
+		b.Every(turn, func() bool { left--; return left > 0 })
+		time.Sleep(500*turn + tail)
+	})
+}
+
+var errNothing = errors.New("nothing moved")
+
+// repeat reads or writes until n bytes have moved.
+func repeat(move func([]byte) (int, error), buf []byte, n int) (moved int, err error) {
+	for moved < n {
+		m, err := move(buf)
+		moved += m
+		if err != nil {
+			return moved, err
+		}
+		if m == 0 {
+			return moved, errNothing
+		}
+	}
+	return moved, nil
+}

@@ -1,0 +1,91 @@
+// Package table prints the benchmarks' figures.
+package table
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/gasp-go/gasp/internal/bench/guest"
+)
+
+// line describes a row of the table: what it is in words, and what it is
+// compared with. target 0: there is none.
+type line struct {
+	name, title string
+	target      float64
+	tamago      string // measured before, with TamaGo 1.26.5 and the same gVisor
+}
+
+var lines = []line{
+	{"drop-saturated", "receive, driver, NAPI and drop, saturated", 1200, "–"},
+	{"drop-isolated", "the same, one interrupt a frame", 3500, "–"},
+	{"udp-unread", "receive into an unread UDP socket, saturated", 12000, "42,000"},
+	{"udp-app", "receive to the application, 1,000/s", 15000, "52,500"},
+	{"icmp-echo", "ICMP echo", 8800, "65,400"},
+	{"udp-echo", "UDP echo", 17600, "91,000"},
+	{"udp-transmit", "UDP transmit, 64 bytes", 7200, "31,800"},
+	{"raw-transmit", "raw transmit", 2000, "–"},
+	{"tcp-receive", "TCP receive, per byte", 2.7, "33"},
+	{"tcp-transmit", "TCP transmit, per byte", 2.1, "105"},
+	{"tcp-transmit-ack2", "the same, an acknowledgement every two segments", 0, "–"},
+	{"irq-to-poll", "interrupt to the first instruction of a poll, idle", 0, "–"},
+	{"rate-1k", "UDP to the application at 1,000/s", 0, "–"},
+	{"rate-5k", "at 5,000/s", 0, "–"},
+	{"rate-20k", "at 20,000/s", 0, "–"},
+	{"rate-50k", "at 50,000/s", 0, "–"},
+	{"rate-saturated", "saturated", 0, "–"},
+}
+
+// Write writes the results as a table in Markdown.
+func Write(w io.Writer, results []guest.Result) {
+	fmt.Fprintln(w, "| row | instructions per | ours | target | TamaGo, measured before | allocations | interrupts | polls | read |")
+	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|")
+	for _, l := range lines {
+		for _, r := range results {
+			if r.Row == l.name {
+				fmt.Fprintln(w, row(l, r))
+			}
+		}
+	}
+}
+
+func row(l line, r guest.Result) string {
+	target := "–"
+	if l.target != 0 {
+		target = "≤ " + number(l.target)
+	}
+	if r.Err != "" {
+		return fmt.Sprintf("| %s: %s | %s | failed: %s | %s | %s | | | | |", l.name, l.title, r.Unit, r.Err, target, l.tamago)
+	}
+	cost, read := number(r.Cost), "–"
+	if r.Most > 0 {
+		cost += " (at most " + number(float64(r.Most)) + ")"
+	}
+	if r.Read > 0 {
+		read = fmt.Sprintf("%.0f %%", 100*r.Read)
+	}
+	return fmt.Sprintf("| %s: %s | %s | %s | %s | %s | %s | %s | %s | %s |", l.name, l.title, r.Unit, cost, target, l.tamago,
+		share(r.Allocs), share(r.IRQs), share(r.Polls), read)
+}
+
+// number writes a count of instructions: small ones, those per byte, with two
+// places behind the point, others whole and with commas.
+func number(v float64) string {
+	if v < 100 && v != float64(int64(v)) {
+		return strconv.FormatFloat(v, 'f', 2, 64)
+	}
+	s := strconv.FormatInt(int64(v+0.5), 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// share writes how many there are for each frame.
+func share(v float64) string {
+	if v < 0.0005 {
+		return "0"
+	}
+	return strconv.FormatFloat(v, 'f', 3, 64)
+}
