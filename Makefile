@@ -70,7 +70,7 @@ test-target: bin/gasp
 			bin/gasp test -board $$b -append gasp.uptime=$$s -image -run 'Clock|Sleep|Deadline|Timer|Turns' ./board/kernel; \
 		done; \
 		echo "gasp test -board $$b -image -icount, time and randomness"; \
-		bin/gasp test -board $$b -image -icount -run 'Past32|Trap|Masked|Getrandom' ./board/kernel; \
+		bin/gasp test -board $$b -image -icount -run 'Past32|Trap|Masked|Getrandom|Hardware|Tick' ./board/kernel; \
 	done
 
 test-system:

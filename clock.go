@@ -17,9 +17,26 @@ const (
 	clockPeriod = time.Hour
 )
 
-// setClock keeps the wall clock set from an NTP server: the boot argument
-// gasp.ntp=<host>, or the one that ip= names. Without one the clock starts with
-// 2026 at boot.
+// reportClock says where the wall clock's time comes from.
+func (s *System) reportClock() {
+	rtc := s.Board.SoC.RTC
+	if rtc == nil {
+		return
+	}
+	switch unix, ok := rtc.Now(); {
+	case !ok:
+		slog.Info("rtc: not running; the clock starts with 2026")
+	case !kernel.WallTimeSane(unix):
+		slog.Warn("rtc: not set; the clock starts with 2026", "rtc", rfc3339(unix))
+	default:
+		slog.Info("rtc: clock set", "time", rfc3339(unix))
+	}
+}
+
+func rfc3339(unix int64) string { return time.Unix(0, unix).UTC().Format(time.RFC3339) }
+
+// setClock keeps the wall clock set from an NTP server, and the real time clock
+// with it: the boot argument gasp.ntp=<host>, or the one that ip= names.
 func (s *System) setClock() {
 	server := s.Args.Gasp["ntp"]
 	for i := 0; i < len(s.Args.IP) && server == ""; i++ {
@@ -44,7 +61,20 @@ func (s *System) setClock() {
 		}
 		step := time.Until(a.Time)
 		kernel.SetWallTime(a.Time.UnixNano())
+		s.setRTC()
 		slog.Info("clock set", "server", server, "time", a.Time.UTC().Format(time.RFC3339), "step", step.Round(time.Millisecond))
 		wait = clockPeriod
+	}
+}
+
+// setRTC sets the real time clock to the wall clock. One that does not take it
+// is left alone from then on.
+func (s *System) setRTC() {
+	if s.Board.SoC.RTC == nil || s.rtcFailed {
+		return
+	}
+	if err := s.Board.SoC.RTC.Set(time.Now().UnixNano()); err != nil {
+		s.rtcFailed = true
+		slog.Warn("rtc: not set", "err", err)
 	}
 }

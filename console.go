@@ -22,6 +22,7 @@ func (s *System) startConsole() {
 	console.SetClock(kernel.Nanotime)
 	// What was written so far is on the UART already; the log gets it too.
 	kernel.ConsoleHook = console.FD
+	kernel.ErrorHook = func(line []byte) { console.Emit(console.Err, console.FacKern, line, nil) }
 	for early := kernel.EarlyLog(); len(early) > 0; {
 		var line []byte
 		line, early, _ = bytes.Cut(early, []byte{'\n'})

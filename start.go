@@ -11,6 +11,8 @@ import (
 	"time"
 	"unsafe"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/gasp-go/gasp/board"
 	"github.com/gasp-go/gasp/board/bootarg"
 	"github.com/gasp-go/gasp/board/dma"
@@ -33,6 +35,8 @@ type System struct {
 	softirq kernel.Event
 	sockets atomic.Pointer[sockets.Service]
 	consoles
+
+	rtcFailed bool // it could not be set
 }
 
 // Stack returns the first interface's stack, nil if there is no interface.
@@ -68,6 +72,7 @@ func Start() *System {
 	// traceback, and not of the lack of memory.
 	debug.SetMaxStack(int(kernel.MemoryStat().Free / 8))
 	s.armPanic()
+	s.waitSeeded()
 	s.startNetwork()
 	go s.setClock()
 	return s
@@ -80,9 +85,33 @@ func (s *System) banner() {
 	slog.Info("Kernel command line: " + kernel.Cmdline())
 	slog.Info(fmt.Sprintf("Memory: %d KiB, kernel and image %d KiB", mem.Total>>10, mem.Kernel>>10))
 	slog.Info("Reset cause: " + s.Board.SoC.ResetCause())
-	if !kernel.RandomSeeded() {
-		slog.Warn("random: not seeded: no seed from the loader, no jitter of the timer")
+	s.reportClock()
+}
+
+// seedPatience is how long the start of the network waits for entropy.
+const seedPatience = time.Second
+
+// waitSeeded has entropy collected before the network draws its secrets (of TCP
+// sequence numbers, of ports), and says how that went. A network with secrets that
+// can be guessed is better than none; programs' own random numbers wait for as
+// long as it takes.
+func (s *System) waitSeeded() {
+	var b [1]byte
+	for end := kernel.Nanotime() + int64(seedPatience); !kernel.RandomSeeded() && kernel.Nanotime() < end; {
+		if _, err := unix.Getrandom(b[:], unix.GRND_NONBLOCK); err == nil {
+			break
+		}
+		time.Sleep(time.Millisecond)
 	}
+	hw := "none"
+	if rng := s.Board.SoC.RNG; rng != nil {
+		hw = rng.Status()
+	}
+	if !kernel.RandomSeeded() {
+		slog.Error("random: not seeded; the network's secrets can be guessed, and getrandom waits (gasp.seed= helps)", "generator", hw)
+		return
+	}
+	slog.Info("random: seeded", "generator", hw)
 }
 
 // networkThread is the softirq side of the network: it sleeps in the kernel

@@ -26,6 +26,24 @@ type SoC struct {
 
 	// ResetCause tells in a few words why the SoC last left reset.
 	ResetCause func() string
+
+	// RNG is the random number generator, which the kernel reads, nil: none.
+	RNG RNG
+
+	// RTC is the clock that goes on while the board is off, nil: none. The
+	// kernel reads it at boot.
+	RTC RTC
+}
+
+// RNG is a hardware random number generator.
+type RNG interface {
+	Status() string // what it is and how it is, in a few words
+}
+
+// RTC is a real time clock. Its times are ns since 1970.
+type RTC interface {
+	Now() (unix int64, ok bool) // false if it does not run. Trap context
+	Set(unix int64) error       // set it and start it. Within a bound
 }
 
 // Ethernet is one port: a controller, and what is soldered to it.

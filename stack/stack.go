@@ -25,6 +25,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 
 	"github.com/gasp-go/gasp/stack/netdev"
+	_ "github.com/gasp-go/gasp/stack/random" // gVisor's source of randomness
 )
 
 // The levels of Config.Log, as in printk.
@@ -65,7 +66,7 @@ type Config struct {
 	Log func(level int, msg string)
 
 	// Rand is a cryptographically secure source of randomness, safe for
-	// concurrent use. nil: crypto/rand.
+	// concurrent use. nil: package stack/random's.
 	Rand io.Reader
 
 	// Clock is the time of all protocols. nil: the system's.

@@ -4,9 +4,25 @@ package imx
 
 import "github.com/gasp-go/gasp/board/mmio"
 
-// ccmCLPCR is the low power control register (i.MX 6UltraLite Reference Manual,
-// chapter "Clock Controller Module", CCM_CLPCR; the same on i.MX6Q).
-const ccmCLPCR = 0x54
+// CCM registers (i.MX 6UltraLite Reference Manual, chapter "Clock Controller
+// Module"; the same on i.MX6Q).
+const (
+	ccmCLPCR = 0x54 // low power control
+	ccmCCGR0 = 0x68 // clock gates, two bits each
+	ccmCCGR6 = 0x80
+
+	ccgr0CAAM    = 0x3f << 8 // secure memory, wrapper ACLK and IPG
+	ccgr6EIMSlow = 3 << 10
+)
+
+// ClockCAAM gives CAAM its clocks: without, the first access would hang the bus.
+// On i.MX6Q (not 6UL) that takes the EIM's slow clock too.
+func ClockCAAM(ccm mmio.Block, eim bool) {
+	ccm.Write32(ccmCCGR0, ccm.Read32(ccmCCGR0)|ccgr0CAAM)
+	if eim {
+		ccm.Write32(ccmCCGR6, ccm.Read32(ccmCCGR6)|ccgr6EIMSlow)
+	}
+}
 
 // StayClocked makes WFI leave the ARM clock on (CLPCR.LPM = RUN): in WAIT mode
 // only shared interrupts would wake the CPU, not its own timer's.

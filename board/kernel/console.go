@@ -12,6 +12,10 @@ import "unsafe"
 // context. It is set once at start.
 var ConsoleHook func(fd int, p []byte)
 
+// ErrorHook receives a line that the kernel itself has to say, an error, in trap
+// context. It is set once at start.
+var ErrorHook func(line []byte)
+
 const earlySize = 8 << 10
 
 var (
@@ -69,6 +73,16 @@ func consoleWrite(fd, p, n uint32) {
 	for i := uint32(0); i < n; i++ {
 		putEarly(load8(p + i))
 	}
+}
+
+// sayError logs a line of the kernel's own. Trap context.
+func sayError(line string) {
+	if ErrorHook != nil {
+		ErrorHook(unsafe.Slice(unsafe.StringData(line), len(line)))
+		return
+	}
+	puts(line)
+	puts("\n")
 }
 
 // Semihosting (ARM DUI 0471, chapter 8): the operation in r0, the address of

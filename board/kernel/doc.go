@@ -49,7 +49,7 @@
 //	epoll.go     waiting for descriptors
 //	console.go   early console, write(2) to the log
 //	prof.go      timers of CPU time, SIGPROF
-//	wall.go      setting the wall clock, getrusage
+//	wall.go      the wall clock: the real time clock, setting it; getrusage
 //	random.go    getrandom and its entropy
 //	trapstat.go  how long interrupts stay masked
 //	symbol.go    names of functions

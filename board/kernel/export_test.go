@@ -60,16 +60,51 @@ type timerOrder struct {
 	real     [maxThreads]int16
 }
 
-// ForgetSeed makes the generator not seeded, with some samples of jitter taken,
-// and Seed seeded again.
-func ForgetSeed(taken uint32) {
-	trap.Run(func(p unsafe.Pointer) {
-		seeded, credits, samples = false, 0, *(*uint32)(p)
-	}, unsafe.Pointer(&taken))
+// ForgetSeed makes the generator not seeded, and Seed seeded again.
+func ForgetSeed() {
+	trap.Run(func(unsafe.Pointer) { seeded, credits, samples, complainAt = false, 0, 0, 0 }, nil)
 }
 
 func Seed() { trap.Run(func(unsafe.Pointer) { seeded = true }, nil) }
 
-// Samples returns how many samples of jitter were taken, how many counted and
-// the most that are taken.
-func Samples() (taken, counted, most uint32) { return samples, credits, maxSamples }
+// Samples returns how many samples of jitter were taken and how many credits
+// there are.
+func Samples() (taken, counted uint32) { return samples, credits }
+
+// Interrupted has n interrupts of device irq stirred in, as if they had come.
+func Interrupted(irq, n int) {
+	x := [2]int{irq, n}
+	trap.Run(func(p unsafe.Pointer) {
+		x := (*[2]int)(p)
+		for range x[1] {
+			stirIRQ(x[0])
+		}
+	}, unsafe.Pointer(&x))
+}
+
+// SetEntropy replaces the hardware's random number generator, which is asked
+// again at once, and returns the one before.
+func SetEntropy(f func() (uint32, bool)) (before func() (uint32, bool)) {
+	before = machine.Entropy
+	machine.Entropy = f
+	hardwareAt = 0
+	return before
+}
+
+// Complained reports whether the console was told that getrandom waits;
+// ComplainAfter is when it is, in ns.
+func Complained() bool { return complainAt < 0 }
+
+const ComplainAfter = complainAfter
+
+// StartWall starts the wall clock as boot does, from a real time clock that shows
+// unix ns, or none does if not ok.
+func StartWall(unix int64, ok bool) {
+	rtc := machine.RTC
+	machine.RTC = func() (int64, bool) { return unix, ok }
+	trap.Run(func(unsafe.Pointer) { initWall() }, nil)
+	machine.RTC = rtc
+}
+
+// Tick is the timer's, in ns, rounded up.
+func Tick() int64 { return (1_000_000_000 + int64(clk.freq) - 1) / int64(clk.freq) }

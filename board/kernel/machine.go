@@ -57,6 +57,15 @@ type SoC struct {
 
 	// Restart resets the SoC. Trap context.
 	Restart func()
+
+	// Entropy takes a word from the random number generator, false if it has
+	// none now or never will. It never waits. Half of a word's bits are taken
+	// for random. Nil: there is no generator. Trap context.
+	Entropy func() (word uint32, ok bool)
+
+	// RTC is the time in ns since 1970, false if nobody knows. Nil: there is no
+	// real time clock. Trap context.
+	RTC func() (unix int64, ok bool)
 }
 
 // Range is a range of physical addresses.
@@ -99,6 +108,7 @@ func boot(m *Machine) {
 	initMMU()
 	initPages()
 	initTimer()
+	initWall()
 	initIRQ()
 	initRandom()
 	initMeasure()

@@ -10,24 +10,35 @@ import "math/bits"
 //
 // What goes into the pool, in order of worth: the seed that the loader passes
 // as boot argument gasp.seed= (hexadecimal, any length; "gasp run" and "gasp
-// exec" pass 256 bits from the host); the timer at each interrupt; the timer's
-// jitter against a loop through memory.
+// exec" pass 256 bits from the host); words of the SoC's random number generator,
+// at boot and again each minute that random numbers are asked for; the timer at
+// each interrupt; the timer's jitter against a loop through memory.
 //
-// The generator is seeded once one of these is there: a seed of 128 bits; 256
-// samples of jitter, of which only those count that a regular timer and a regular
-// CPU could not make; as many credits of device interrupts, 64 for one (Linux
-// values them so). Jitter is collected at boot and, while that was not enough,
-// by getrandom, which then lets interrupts and other threads in between. Both
-// have a bound: a timer that is perfectly regular, as QEMU's with -icount, stops
-// nothing. Random numbers are then made of what there is, which may be the same
-// from boot to boot, and RandomSeeded is false.
+// The generator is seeded once one of these is there: a seed of 128 bits; 16
+// words of the hardware's generator; 256 samples of jitter, of which only those
+// count that a regular timer and a regular CPU could not make; as many credits of
+// device interrupts, 64 for one (Linux values them so). All are collected at boot
+// and, while that was not enough, by getrandom, which sleeps in between: until
+// then it does not return. A timer that is perfectly regular (QEMU's with
+// -icount), no generator, no seed and no interrupts may mean never; the console
+// says so after a while. Nothing is seeded with a constant.
 
 const (
 	creditsNeeded = 256
 	irqPerCredit  = 64
-	bootSamples   = 8192  // most that boot collects
-	callSamples   = 32    // that a getrandom collects before it lets others run
-	maxSamples    = 65536 // most that are collected in all
+	wordCredits   = 16   // of a word of the hardware's generator: half its bits
+	hardwareWords = 16   // that are taken of it at a time
+	bootSamples   = 8192 // most that boot collects
+	callSamples   = 16   // that a getrandom collects before it sleeps
+
+	collectPeriod  = 1_000_000      // ns that it sleeps then
+	hardwareRetry  = 100_000_000    // ns until the hardware is asked again, if it had nothing
+	hardwarePeriod = 60_000_000_000 // or if it had
+
+	// complainAfter is when the console hears of a getrandom that waits, in ns.
+	// Jitter is there within 1 s if there is any, and the slowest hardware that
+	// works within 5 s.
+	complainAfter = 10_000_000_000
 )
 
 var (
@@ -43,6 +54,10 @@ var (
 	jitters   [2]uint32 // the two samples before
 	walk      uint32    // where sample goes next
 	deviceIRQ uint32    // interrupts of devices, to the next credit
+
+	collectAt  int64 // when to collect again for who waits
+	hardwareAt int64 // when to ask the hardware's generator again
+	complainAt int64 // when to say that somebody waits, 0: nobody has, -1: said
 )
 
 // seedFrom stirs a hexadecimal seed into the pool. Fewer than 128 bits do not
@@ -69,9 +84,10 @@ func seedFrom(hex []byte) {
 	}
 }
 
-// initRandom collects the timer's jitter, with a seed no more than is needed
-// without.
+// initRandom starts the hardware's generator and collects the timer's jitter,
+// with a seed no more than is needed without.
 func initRandom() {
+	stirHardware(nanotime())
 	for n := 0; n < bootSamples && (n < creditsNeeded || !seeded); n++ {
 		sample()
 	}
@@ -115,6 +131,58 @@ func credit() {
 		seeded = true
 	}
 }
+
+// stirHardware takes what the hardware's generator has, if it is time to. Trap
+// context.
+func stirHardware(now int64) {
+	if machine.Entropy == nil || now < hardwareAt {
+		return
+	}
+	hardwareAt = now + hardwareRetry
+	for i := 1; i <= hardwareWords; i++ {
+		v, ok := machine.Entropy()
+		if !ok {
+			return
+		}
+		hardwareAt = now + hardwarePeriod
+		stir(v)
+		if i%len(pool) == 0 {
+			rekey()
+		}
+		if credits += wordCredits; credits >= creditsNeeded {
+			seeded = true
+		}
+	}
+}
+
+// collect is the work of those who wait for the seed, once for all of them. Trap
+// context.
+func collect() {
+	now := nanotime()
+	if now < collectAt {
+		return
+	}
+	collectAt = now + collectPeriod
+	hardwareAt = 0
+	stirHardware(now)
+	for i := 0; i < callSamples && !seeded; i++ {
+		sample()
+	}
+}
+
+// complain says on the console, once, that getrandom has been waiting for long.
+func complain() {
+	now := nanotime()
+	switch {
+	case complainAt == 0:
+		complainAt = now + complainAfter
+	case complainAt > 0 && now >= complainAt:
+		complainAt = -1
+		sayError(notSeeded)
+	}
+}
+
+const notSeeded = "random: getrandom waits for entropy: no random number generator, no jitter of the timer; boot argument gasp.seed=<64 hexadecimal digits> helps"
 
 // stirIRQ takes the time of an interrupt. The timer's are no surprise. Trap
 // context.
@@ -196,10 +264,7 @@ const (
 )
 
 // sysGetrandom fills n bytes at p, at most 256 a call: callers ask again.
-// Before the generator is seeded it collects jitter first, by repeating the
-// call so that all else can run meanwhile, until there is enough or the bound is
-// reached. It is not interrupted by signals: crypto/rand takes any error for
-// the end.
+// Until the generator is seeded it sleeps, and collects entropy in between.
 func sysGetrandom(p, n uint32) uint32 {
 	t := &threads[cur]
 	flags := t.ctx.r[2]
@@ -211,18 +276,16 @@ func sysGetrandom(p, n uint32) uint32 {
 		return errno(EFAULT)
 	}
 	if !seeded && flags&grndInsecure == 0 {
-		collect := samples < maxSamples
-		for i := 0; i < callSamples && collect; i++ {
-			sample()
-		}
+		collect()
 		switch {
 		case seeded:
 		case flags&grndNonblock != 0:
 			return errno(EAGAIN)
-		case collect:
-			t.ctx.pc -= 4 // to the SVC, with the same arguments
-			resched = true
-			return p
+		default:
+			complain()
+			t.restart = true
+			block(t, waitSleep, 0, after(collectPeriod), 0)
+			return 0
 		}
 	}
 	return fillRandom(p, n)
@@ -232,6 +295,7 @@ func sysGetrandom(p, n uint32) uint32 {
 // how many it stored.
 func fillRandom(p, n uint32) uint32 {
 	n = min(n, 256)
+	stirHardware(nanotime())
 	stir(n)
 	rekey()
 	for i := uint32(0); i < n; i++ {
@@ -245,6 +309,6 @@ func fillRandom(p, n uint32) uint32 {
 }
 
 // RandomSeeded reports whether there is enough entropy for random numbers that
-// cannot be guessed: the loader's seed, jitter of the timer, or interrupts.
-// Without, they are made of what there is.
+// cannot be guessed: the loader's seed, the hardware's generator, jitter of the
+// timer, or interrupts.
 func RandomSeeded() bool { return seeded }

@@ -4,12 +4,14 @@ package kernel_test
 
 import (
 	"math"
+	"runtime"
 	"slices"
 	"syscall"
 	"testing"
 	"time"
 	"unsafe"
 
+	"github.com/gasp-go/gasp/board"
 	"github.com/gasp-go/gasp/board/kernel"
 )
 
@@ -156,4 +158,101 @@ func TestLongestSleepEndsAtTheEndOfTime(t *testing.T) {
 		syscall.Syscall(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(&w)), 1, 1)
 		<-woken
 	}
+}
+
+// A thread that sleeps alone wakes up when its time has come, and not before:
+// what it is late is what the way from the interrupt to its next instruction
+// costs, and does not depend on the time slept, nor on where between two ticks of
+// the timer that ends.
+func TestSleepEndsAtTheTimersTick(t *testing.T) {
+	inImage(t)
+	counted := regular()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	first, last, interrupted := int64(math.MaxInt64), int64(0), 0
+	for i := range int64(200) {
+		d := 100_000 + i*i*177 + i
+		ts := syscall.NsecToTimespec(d)
+		t0 := kernel.Nanotime()
+		if _, _, e := syscall.RawSyscall(syscall.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&ts)), 0, 0); e == syscall.EINTR {
+			interrupted++ // by the runtime, which wants the P back
+			continue
+		}
+		late := kernel.Nanotime() - t0 - d
+		if late < 0 {
+			t.Fatalf("woke up %d ns before %d ns were over", -late, d)
+		}
+		first, last = min(first, late), max(last, late)
+	}
+	t.Logf("%d to %d ns late; a tick is %d ns; %d interrupted", first, last, kernel.Tick(), interrupted)
+	if interrupted > 150 {
+		t.Errorf("%d sleeps of 200 were interrupted", interrupted)
+	}
+	if !counted {
+		return // the host's time
+	}
+	if last > 5000 {
+		t.Errorf("up to %d instructions late", last)
+	}
+}
+
+func TestWallClockStartsFromTheRealTimeClockIfThatCanBeRight(t *testing.T) {
+	inImage(t)
+	was := time.Now()
+	up := kernel.Nanotime()
+	defer func() { kernel.SetWallTime(was.UnixNano() + kernel.Nanotime() - up) }()
+	sec := func(s string) int64 {
+		at, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at.UnixNano()
+	}
+	now := func() int64 { // not time.Now, whose monotonic part hides a step
+		var ts [2]int64
+		syscall.RawSyscall(403, 0, uintptr(unsafe.Pointer(&ts)), 0)
+		return ts[0]*1e9 + int64(int32(ts[1]))
+	}
+	for _, c := range []struct {
+		rtc   string
+		ok    bool
+		taken bool
+	}{
+		{"2031-05-06T07:08:09Z", true, true},
+		{"2026-01-01T00:00:00Z", true, true},
+		{"2099-12-31T23:59:00Z", true, true},
+		{"2031-05-06T07:08:09Z", false, false},
+		{"1970-01-01T14:00:00Z", true, false},
+		{"2025-12-31T23:59:59Z", true, false},
+		{"2100-01-01T00:00:00Z", true, false},
+	} {
+		const start = "2027-01-01T00:00:00Z"
+		kernel.SetWallTime(sec(start))
+		kernel.StartWall(sec(c.rtc), c.ok)
+		want := sec(start)
+		if c.taken {
+			want = sec(c.rtc)
+		}
+		if d := now() - want; d < 0 || d > 60e9 {
+			t.Errorf("%s, %v: the clock shows %v", c.rtc, c.ok, time.Unix(0, now()).UTC())
+		}
+	}
+}
+
+// QEMU 7.2's SNVS has no counter; that of later ones can be started.
+func TestRealTimeClockRunsOnceItIsSetOrSaysThatItDoesNot(t *testing.T) {
+	inImage(t)
+	rtc := board.Current().SoC.RTC
+	at, ok := rtc.Now()
+	t.Logf("at boot: %v, runs: %v", time.Unix(0, at).UTC(), ok)
+	if ok && kernel.WallTimeSane(at) {
+		return // a board's, or a boot before: it is left alone
+	}
+	const want = 1_900_000_000 * 1_000_000_000
+	err := rtc.Set(want)
+	at, ok = rtc.Now()
+	if d := at - want; (err == nil) != ok || ok && (d < -31_000 || d > 60e9) {
+		t.Errorf("set to %d: %v; then it shows %d, %v", int64(want), err, at, ok)
+	}
+	t.Logf("Set: %v", err)
 }

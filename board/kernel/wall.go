@@ -8,13 +8,33 @@ import (
 	"github.com/gasp-go/gasp/board/trap"
 )
 
-// wallStart is where the wall clock starts, with the boot, until it is set: the
-// start of 2026. It is not 1970, as programs take times shortly after that for
-// long ago (package net/http sets a deadline of one second past it).
-const wallStart = 1_767_225_600 * 1_000_000_000
+// wallStart is where the wall clock starts, with the boot, if there is no real
+// time clock that knows better, until it is set: the start of 2026. It is not
+// 1970, as programs take times shortly after that for long ago (package net/http
+// sets a deadline of one second past it). A real time clock that shows less was
+// never set, one that shows wallEnd or more, 2100, not by us.
+const (
+	wallStart = 1_767_225_600 * 1_000_000_000
+	wallEnd   = 4_102_444_800 * 1_000_000_000
+)
+
+// initWall starts the wall clock from the real time clock.
+func initWall() {
+	if machine.RTC == nil {
+		return
+	}
+	if unix, ok := machine.RTC(); ok && WallTimeSane(unix) {
+		setWall(unix)
+	}
+}
+
+// WallTimeSane reports whether a real time clock that shows unix ns since 1970
+// can be right.
+func WallTimeSane(unix int64) bool { return unix >= wallStart && unix < wallEnd }
 
 // SetWallTime sets the wall clock to unix nanoseconds since 1970. Until then it
-// starts at wallStart with the boot. Any goroutine.
+// shows what the real time clock said at boot, or starts with 2026 then. Any
+// goroutine.
 func SetWallTime(unix int64) {
 	trap.Run(func(p unsafe.Pointer) { setWall(*(*int64)(p)) }, unsafe.Pointer(&unix))
 }

@@ -20,6 +20,8 @@ const (
 	enet2 = 0x020b4000
 	wdog1 = 0x020bc000
 	ccm   = 0x020c4000
+	snvs  = 0x020cc000
+	caam  = 0x02140000
 	enet1 = 0x02188000
 	ocotp = 0x021bc000
 
@@ -59,13 +61,26 @@ var Kernel = kernel.SoC{
 	TimerIRQ:  29, // the kernel runs in secure state
 	EarlyInit: earlyInit,
 	Restart:   restart,
+	Entropy:   entropy,
+	RTC:       now,
 }
 
 // SoC is what the firmware has to know.
-var SoC = board.SoC{Name: "i.MX6UL", ResetCause: watchdog.ResetCause}
+var SoC = board.SoC{Name: "i.MX6UL", ResetCause: watchdog.ResetCause, RNG: &rng, RTC: &rtc}
 
-var watchdog = imx.Watchdog{Regs: mmio.At(wdog1)}
+var (
+	watchdog = imx.Watchdog{Regs: mmio.At(wdog1)}
+	rng      = imx.CAAM{Regs: mmio.At(caam)}
+	rtc      = imx.SNVS{Regs: mmio.At(snvs)}
+)
 
-func earlyInit() { imx.StayClocked(mmio.At(ccm)) }
+func earlyInit() {
+	imx.StayClocked(mmio.At(ccm))
+	imx.ClockCAAM(mmio.At(ccm), false)
+}
+
+func entropy() (uint32, bool) { return rng.Word() }
+
+func now() (int64, bool) { return rtc.Now() }
 
 func restart() { watchdog.Restart() }
