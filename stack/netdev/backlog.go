@@ -68,8 +68,10 @@ func (d *Device) UseBacklog() error {
 		return nil
 	case b.n == maxBacklogDevices:
 		return ErrBacklogFull
-	case b.mem == nil:
-		b.mem = make([]byte, backlogBytes)
+	case b.n == 0:
+		if b.mem == nil {
+			b.mem = make([]byte, backlogBytes)
+		}
 		b.napi.Init(d.soft, "backlog", 0, b.poll)
 		b.napi.Enable() // for ever
 	}

@@ -81,7 +81,7 @@ func (n *NAPI) endBatch(work int) (timer uint32, unmask bool) {
 	}
 	// Without frames and without deferral nothing follows: the rest must go.
 	n.flush(work, work > 0 || !unmask)
-	if n.held {
+	if n.held.Load() {
 		timer = timeout
 	}
 	return timer, unmask

@@ -1,5 +1,11 @@
 package netdev
 
+import (
+	"unsafe"
+
+	"github.com/gasp-go/gasp/board/trap"
+)
+
 // SetGROFlush sets what delivers the packets that generic receive offload
 // holds back, to be merged with those behind them. The frames that Receive gets
 // in one poll are a batch; fn is called on the network thread, never in trap
@@ -9,7 +15,8 @@ package netdev
 //     the driver unmasks its interrupts;
 //   - after a poll that used up its weight, when more frames are certain to
 //     come: then with old set;
-//   - when Softnet.Poll returns with work left, as it may be long until the next.
+//   - when Softnet.Poll returns with work left, as it may be long until the next;
+//   - when an instance that held something back is disabled.
 //
 // With old set only what has been held for a millisecond or more must go; all
 // may. Without it everything must. fn reports whether it still holds something:
@@ -25,8 +32,27 @@ func (n *NAPI) Attach(d *Device) { n.dev = d }
 
 // flush ends a batch of work frames. Network thread.
 func (n *NAPI) flush(work int, old bool) {
-	if n.dev != nil && n.dev.groFlush != nil && (work > 0 || n.held) {
-		n.held = n.dev.groFlush(old) && old
+	if n.dev != nil && n.dev.groFlush != nil && (work > 0 || n.held.Load()) {
+		n.held.Store(n.dev.groFlush(old) && old)
+	}
+}
+
+// flushDisabled has the network thread deliver what n's completion held back for
+// its timer. n is owned by Disable.
+func (n *NAPI) flushDisabled() {
+	if !n.held.Load() {
+		return
+	}
+	n.flushing.Store(true)
+	trap.Run(addDisabled, unsafe.Pointer(n))
+	for n.flushing.Load() {
+		pause()
+	}
+}
+
+func addDisabled(p unsafe.Pointer) {
+	if n := (*NAPI)(p); n.soft.add(n.index) {
+		n.soft.raise()
 	}
 }
 
@@ -34,7 +60,7 @@ func (n *NAPI) flush(work int, old bool) {
 // thread.
 func (s *Softnet) flushHeld() {
 	for _, n := range s.napi[:s.n.Load()] {
-		if n.held {
+		if n.held.Load() {
 			n.flush(0, false)
 		}
 	}

@@ -1,8 +1,7 @@
 package netdev
 
 import (
-	"fmt"
-	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
@@ -10,230 +9,59 @@ import (
 	"github.com/gasp-go/gasp/board/trap"
 )
 
-// This file runs one device through every order in which its interrupt, the
-// network thread and an administrator (Disable, Enable) can follow each other
-// on one CPU. What happens in trap context is one step, since interrupts are
-// masked there; between any two steps everything else may happen.
+var worldBacklog = make([]byte, backlogBytes) // one world at a time has it
 
-// scene is what a world begins with.
-type scene struct {
-	levelMask bool // the device has a mask and a level interrupt; otherwise an edge and no mask
-	weight    int
-	arrivals  int // frames still to come
-}
-
-// world is one CPU with one device on it.
-type world struct {
-	scene
-	t    *testing.T
-	soft *Softnet
-	napi NAPI
-
-	ring   int  // frames waiting
-	event  bool // level: RXF latched and not acknowledged
-	masked bool
-	closed bool // Disable has returned
-	raised bool
-
-	polling bool
-
-	net, admin actor
-	current    *actor
-	steps      int // taken by anybody but the administrator
-	looked     int // steps when the administrator was last in trap context
-	trace      []string
-}
-
-// actor is a thread: a coroutine that hands over at every point at which it
-// can be preempted.
-type actor struct {
-	name   string
-	resume func() (string, bool)
-	stop   func()
-	yield  func(string) bool
-	where  string // all it did since it was last idle: identifies its local state
-	idle   bool   // waits for wake
-	done   bool
-}
-
-type abandoned struct{}
-
-// step lets everything else happen.
-func (w *world) step(what string) {
-	if a := w.current; a != nil && !a.yield(what) {
-		panic(abandoned{})
-	}
-}
-
-func (w *world) start(a *actor, name string, body func()) {
-	a.name = name
-	a.resume, a.stop = iter.Pull(func(yield func(string) bool) {
-		a.yield = yield
-		defer func() {
-			if r := recover(); r != nil && r != (abandoned{}) {
-				panic(r)
-			}
-		}()
-		body()
-	})
-}
-
-func (w *world) run(a *actor) {
-	w.current = a
-	what, ok := a.resume()
-	w.current = nil
-	if !ok {
-		a.done, what = true, "end"
-	}
-	a.where += what + ";"
-	if what == "idle" {
-		a.where = ""
-	}
-	w.trace = append(w.trace, a.name+":"+what)
-}
-
-// arrive is a frame from the wire.
-func (w *world) arrive() {
-	w.arrivals--
-	w.ring++
-	w.event = true
-	w.trace = append(w.trace, "frame")
-	w.interrupt()
-}
-
-// interrupt runs the top half if the line is up. Whoever calls it is not in
-// trap context.
-func (w *world) interrupt() {
-	if !w.event || w.masked {
-		return
-	}
-	w.event = false // acknowledged
-	if !w.levelMask {
-		w.napi.Schedule()
-		return
-	}
-	w.masked = true
-	if w.napi.SchedulePrep() {
-		w.napi.ScheduleNow()
-	}
-}
-
-func (w *world) unmask() {
-	w.masked = false
-	w.interrupt()
-}
-
-func (w *world) poll(budget int) int {
-	if w.polling {
-		w.fail("polled twice at a time")
-	}
-	if w.closed {
-		w.fail("polled after Disable returned")
-	}
-	w.polling = true
-	k := 0
-	for k < budget && w.ring > 0 {
-		w.ring--
-		k++
-		w.step("took a frame")
-	}
-	w.step("drained")
-	w.polling = false
-	if k < budget && w.napi.CompleteDone(k) {
-		w.step("completed")
-		if w.levelMask {
-			w.unmask()
-			w.step("unmasked")
-		}
-	}
-	return k
-}
-
-func (w *world) netThread() {
-	for {
-		for !w.raised {
-			w.net.idle = true
-			w.step("idle")
-			w.net.idle = false
-		}
-		w.raised = false
-		for w.soft.Poll() {
-			w.step("work left")
-		}
-	}
-}
-
-func (w *world) administrator() {
-	w.step("start")
-	w.masked = true
-	w.step("masked")
-	w.napi.Disable()
-	w.closed = true
-	w.step("disabled")
-	w.closed = false
-	w.napi.Enable()
-	w.step("enabled")
-	w.unmask()
-	w.step("unmasked")
-	// What came while it was closed raised no interrupt that counted.
-	trap.Run(func(unsafe.Pointer) {
-		if w.ring > 0 {
-			w.masked = w.levelMask
-			if !w.napi.Schedule() && w.levelMask && !w.napi.Scheduled() {
-				w.fail("kick refused")
-			}
-		}
-	}, nil)
-}
-
-func (w *world) fail(why string) {
-	w.t.Fatalf("%s after:\n%s", why, strings.Join(w.trace, "\n"))
-}
-
-// choices lists what can happen next.
-func (w *world) choices() (c []func()) {
-	if !w.net.done && (!w.net.idle || w.raised) {
-		c = append(c, func() { w.run(&w.net) })
-	}
-	if !w.admin.done && !w.admin.idle {
-		c = append(c, func() { w.run(&w.admin) })
-	}
-	if w.arrivals > 0 {
-		c = append(c, w.arrive)
-	}
-	return c
-}
-
-// state identifies everything that can influence what happens from here.
-func (w *world) state() string {
-	return fmt.Sprint(w.arrivals, w.ring, w.event, w.masked, w.closed, w.raised, w.polling, w.looked == w.steps,
-		w.napi.state.Load(), w.soft.tail.Load()-w.soft.head.Load(),
-		w.net.idle, w.net.where, "|", w.admin.idle, w.admin.done, w.admin.where)
-}
-
-// explore runs the world once, making the given choices and then always the
-// first, and returns the choices made and how many there were at each.
-func explore(t *testing.T, sc scene, path []int, seen map[string]bool) (taken, width []int) {
-	w := &world{scene: sc, t: t}
+// newWorld returns a world at its beginning.
+func newWorld(sc scene, b broken) *world {
+	w := &world{scene: sc, bad: b}
 	w.soft = NewSoftnet(func() { w.raised = true })
-	w.soft.budget.Store(uint32(2 * w.weight))
+	w.soft.budget.Store(uint32(sc.budget))
 	w.soft.SetClock(func() int64 { w.step("clock"); return 0 })
-	w.napi.Init(w.soft, "n", w.weight, w.poll)
-	w.napi.state.Store(0)
-	w.napi.enabled = true
+	for i, cs := range sc.cards {
+		c := &card{cardScene: cs, w: w}
+		w.cards = append(w.cards, c)
+		name := string(rune('a' + i))
+		c.dev = New(name, [6]byte{}, 1500, nil, w.soft)
+		c.dev.SetGROFlush(c.flush)
+		w.soft.SetTimers(func(func()) Timer { return c })
+		c.dev.deferHardIRQs.Store(sc.defers)
+		c.dev.groFlushTimeout.Store(sc.timeout)
+		c.napi.Init(w.soft, name, cs.weight, c.poll)
+		c.napi.Attach(c.dev)
+		c.napi.state.Store(0)
+		c.napi.enabled = true
+	}
+	if sc.software > 0 {
+		w.lo = New("lo", [6]byte{}, 1500, nil, w.soft)
+		w.lo.SetReceive(func([]byte) {
+			w.delivered++
+			w.step("received")
+		})
+		w.lo.SetGROFlush(func(bool) bool { w.step("flushed the backlog's"); return false })
+		w.lo.up.Store(true)
+		w.soft.newTimer = nil
+		w.soft.backlog.mem = worldBacklog
+		if err := w.lo.UseBacklog(); err != nil {
+			panic(err)
+		}
+		w.soft.backlog.napi.weight = 2
+	}
+	return w
+}
 
+// explore runs a world once, making the given choices and then always the
+// first, until nothing can happen any more or a state was seen before. It
+// returns the choices made, how many there were at each, and what went wrong.
+func explore(sc scene, b broken, path []int, seen map[string]bool) (taken, width []int, failed *world) {
+	w := newWorld(sc, b)
 	trap.Enter = func(fn func(unsafe.Pointer), arg unsafe.Pointer) {
 		w.step("before trap")
-		if w.current == &w.admin {
-			w.looked = w.steps
-		}
 		fn(arg)
 		w.step("after trap")
 	}
 	pause = func() {
 		// Looking again makes no difference until somebody else has run.
-		w.admin.idle = w.looked == w.steps
-		w.admin.where = ""
+		w.admin.idle, w.admin.where = true, ""
 		w.step("wait")
 	}
 	defer func(p func()) { trap.Enter, pause = nil, p }(pause)
@@ -249,9 +77,9 @@ func explore(t *testing.T, sc scene, path []int, seen map[string]bool) (taken, w
 	for {
 		c := w.choices()
 		if len(c) == 0 {
-			if w.admin.idle {
-				w.fail("Disable waits for ever")
-			}
+			w.checkEnd()
+		}
+		if len(c) == 0 || w.failure != "" {
 			break
 		}
 		pick := 0
@@ -260,54 +88,220 @@ func explore(t *testing.T, sc scene, path []int, seen map[string]bool) (taken, w
 		} else {
 			st := w.state()
 			if seen[st] {
-				return taken, width
+				return taken, width, nil
 			}
 			seen[st] = true
 		}
 		taken, width = append(taken, pick), append(width, len(c))
 		c[pick]()
 		if !strings.HasPrefix(w.trace[len(w.trace)-1], "admin:") {
-			w.steps++
 			w.admin.idle = false
 		}
+		if w.failure == "" {
+			w.check()
+		}
 	}
-	if w.ring != 0 || w.napi.Scheduled() || w.masked || w.event {
-		w.fail(fmt.Sprintf("frames left for ever: ring %d, scheduled %v, masked %v, event %v",
-			w.ring, w.napi.Scheduled(), w.masked, w.event))
+	if w.failure != "" {
+		return nil, nil, w
 	}
-	if b := w.soft.bugs.Load(); b != 0 {
-		w.fail("rules broken")
-	}
-	return taken, width
+	return taken, width, nil
 }
 
+// exploreAll runs a scene through all orders, or up to the first that fails.
+func exploreAll(sc scene, b broken) (failed *world, runs, states int) {
+	seen := map[string]bool{}
+	todo := [][]int{nil}
+	for len(todo) > 0 {
+		path := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		taken, width, failed := explore(sc, b, path, seen)
+		runs++
+		if failed != nil {
+			return failed, runs, len(seen)
+		}
+		for i := len(path); i < len(taken); i++ {
+			for alt := 1; alt < width[i]; alt++ {
+				todo = append(todo, append(append([]int{}, taken[:i]...), alt))
+			}
+		}
+	}
+	return nil, runs, len(seen)
+}
+
+func level(weight, arrivals int) cardScene { return cardScene{true, weight, arrivals} }
+func edge(weight, arrivals int) cardScene  { return cardScene{false, weight, arrivals} }
+
+var scenes = []scene{
+	{name: "level, weight 1", cards: []cardScene{level(1, 3)}, budget: 2, admin: true},
+	{name: "level, weight 2", cards: []cardScene{level(2, 3)}, budget: 4, admin: true},
+	{name: "edge, weight 1", cards: []cardScene{edge(1, 3)}, budget: 2, admin: true},
+	{name: "edge, weight 2", cards: []cardScene{edge(2, 3)}, budget: 4, admin: true},
+	{name: "two on one list", cards: []cardScene{level(1, 2), edge(2, 2)}, budget: 3},
+	{name: "two, one disabled", cards: []cardScene{level(2, 1), edge(1, 1)}, budget: 2, admin: true},
+	{name: "netpoll", cards: []cardScene{level(2, 2)}, budget: 4, netpoll: 2},
+	{name: "netpoll, edge", cards: []cardScene{edge(1, 2)}, budget: 2, netpoll: 2},
+	{name: "netpoll and Disable", cards: []cardScene{level(2, 1)}, budget: 4, netpoll: 2, admin: true},
+	{name: "backlog", cards: []cardScene{level(2, 1)}, budget: 3, software: 3},
+	{name: "backlog and Disable", cards: []cardScene{edge(2, 1)}, budget: 2, software: 2, admin: true},
+	{name: "deferral", cards: []cardScene{level(2, 3)}, budget: 4, defers: 1, timeout: 1},
+	{name: "deferral and GRO", cards: []cardScene{level(2, 2)}, budget: 2, defers: 2, timeout: 1, hold: true},
+	{name: "GRO timeout alone", cards: []cardScene{level(1, 2)}, budget: 1, timeout: 1, hold: true},
+	{name: "deferral and Disable", cards: []cardScene{level(2, 2)}, budget: 4, defers: 1, timeout: 1, hold: true, admin: true},
+	{name: "deferral and netpoll", cards: []cardScene{level(2, 2)}, budget: 4, defers: 1, timeout: 1, netpoll: 1},
+	{name: "all at once", cards: []cardScene{level(2, 1), edge(1, 1)}, budget: 2, defers: 1, timeout: 1, hold: true, netpoll: 1, software: 1},
+	{name: "everything with Disable", cards: []cardScene{level(2, 1)}, budget: 3, defers: 1, timeout: 1, netpoll: 1, software: 1, admin: true},
+}
+
+// In every order of top half, poll, completion, Disable, netpoll, timer and
+// backlog: no wake-up and no frame is lost, nothing is polled by two or listed
+// twice, no interrupt is left masked, no packet left in GRO, no timer left
+// running, and Disable ends.
 func TestNoOrderOfEventsLosesAFrame(t *testing.T) {
-	for _, sc := range []scene{
-		{levelMask: true, weight: 1, arrivals: 3},
-		{levelMask: true, weight: 2, arrivals: 3},
-		{levelMask: false, weight: 1, arrivals: 3},
-		{levelMask: false, weight: 2, arrivals: 3},
-	} {
-		name := fmt.Sprintf("level=%v/weight=%d", sc.levelMask, sc.weight)
-		t.Run(name, func(t *testing.T) {
-			if testing.Short() {
-				sc.arrivals--
+	for _, sc := range scenes {
+		t.Run(sc.name, func(t *testing.T) {
+			failed, runs, states := exploreAll(sc, broken{})
+			if failed != nil {
+				t.Fatalf("%s after:\n%s", failed.failure, strings.Join(failed.trace, "\n"))
 			}
-			seen := map[string]bool{}
-			todo := [][]int{nil}
-			runs := 0
-			for len(todo) > 0 {
-				path := todo[len(todo)-1]
-				todo = todo[:len(todo)-1]
-				taken, width := explore(t, sc, path, seen)
-				runs++
-				for i := len(path); i < len(taken); i++ {
-					for alt := 1; alt < width[i]; alt++ {
-						todo = append(todo, append(append([]int{}, taken[:i]...), alt))
-					}
+			t.Logf("%d runs, %d states", runs, states)
+		})
+	}
+}
+
+// What the exploration would miss it would not have checked: each of these
+// mistakes, most of them once made by a driver or a kernel, must come out.
+func TestEveryKnownMistakeIsFound(t *testing.T) {
+	for _, tt := range []struct {
+		name, scene string
+		bad         broken
+		want        string
+	}{
+		{"completion does not look at MISSED", "edge, weight 2",
+			broken{complete: func(c *card, work int) bool {
+				c.napi.endBatch(work)
+				c.napi.state.Store(0)
+				return true
+			}}, "frames in the ring"},
+		{"completion does not look at MISSED, with netpoll", "netpoll, edge",
+			broken{complete: func(c *card, work int) bool {
+				c.napi.endBatch(work)
+				c.napi.state.Store(0)
+				return true
+			}}, "frames in the ring"},
+		{"completion forgets MISSED but stays owned", "edge, weight 2",
+			broken{complete: func(c *card, work int) bool {
+				c.napi.endBatch(work)
+				return c.napi.state.CompareAndSwap(stateSched, 0)
+			}}, "state"},
+		{"completion lists it again before it is released", "two on one list",
+			broken{complete: func(c *card, work int) bool {
+				c.w.soft.add(c.napi.index)
+				return c.napi.CompleteDone(work)
+			}}, "list"},
+		{"driver does not unmask after completion", "level, weight 2",
+			broken{complete: func(c *card, work int) bool { c.napi.CompleteDone(work); return false }}, "masked"},
+		{"deferred completion sets no timer", "deferral",
+			broken{complete: func(c *card, work int) bool {
+				if timer, unmask := c.napi.endBatch(work); timer != 0 {
+					c.napi.state.And(^uint32(stateSched))
+					return unmask
 				}
+				return c.napi.CompleteDone(work)
+			}}, "masked"},
+		{"deferred completion stays owned", "deferral",
+			broken{complete: func(c *card, work int) bool {
+				timer, unmask := c.napi.endBatch(work)
+				if timer != 0 {
+					c.armed = true
+					return unmask
+				}
+				return c.napi.CompleteDone(work)
+			}}, "state"},
+		{"GRO is not flushed", "level, weight 1",
+			broken{complete: func(c *card, work int) bool { return c.napi.state.CompareAndSwap(stateSched, 0) }}, "held"},
+		{"driver acknowledges after it drained", "level, weight 2", broken{lateAck: true}, "frames in the ring"},
+		{"top half lists without asking", "edge, weight 1",
+			broken{top: func(c *card) {
+				if st := c.napi.state.Load(); st&stateDisable == 0 {
+					c.napi.state.Store(st | stateSched)
+					c.napi.ScheduleNow()
+				}
+			}}, "list"},
+		{"top half drops what finds it owned", "edge, weight 1",
+			broken{top: func(c *card) {
+				if c.napi.state.CompareAndSwap(0, stateSched) {
+					c.napi.ScheduleNow()
+				}
+			}}, "frames in the ring"},
+		{"top half owns it and does not list it", "level, weight 1",
+			broken{top: func(c *card) { c.masked = c.napi.SchedulePrep() }}, "frames in the ring"},
+		{"top half does not wake the network thread", "two on one list",
+			broken{top: func(c *card) {
+				if c.napi.SchedulePrep() {
+					c.masked = c.level
+					c.w.soft.add(c.napi.index)
+				}
+			}}, "sleeps"},
+		{"Disable does not wait for the poll", "level, weight 1",
+			broken{disable: func(c *card) {
+				c.napi.state.Store(stateSched | stateNPSVC)
+				c.napi.enabled = false
+			}}, "rules broken"},
+		{"Disable does not stop the timer", "deferral and Disable",
+			broken{disable: func(c *card) {
+				for !c.napi.disable() {
+					pause()
+				}
+				c.napi.flushDisabled()
+				c.napi.enabled = false
+			}}, "after Disable returned"},
+		{"Disable forgets what GRO holds", "deferral and Disable",
+			broken{disable: func(c *card) {
+				for !c.napi.disable() {
+					pause()
+				}
+				trap.Run(cancelTimer, unsafe.Pointer(&c.napi))
+				c.napi.enabled = false
+			}}, "held"},
+		{"Disable waits for what nobody does", "level, weight 1",
+			broken{disable: func(c *card) {
+				for !c.napi.state.CompareAndSwap(stateSched, stateSched|stateNPSVC) {
+					pause()
+				}
+			}}, ""},
+		{"netpoll completes what it does not own", "netpoll",
+			broken{netpoll: func(c *card) { c.napi.state.And(^uint32(stateSched)) }}, "masked"},
+		{"netpoll leaves NPSVC set", "netpoll",
+			broken{netpoll: func(c *card) { c.napi.state.Or(stateNPSVC) }}, ""},
+		{"netif_rx wakes only an empty backlog's poller", "backlog",
+			broken{netifRx: func(w *world) {
+				b := &w.soft.backlog
+				empty := b.len() == 0
+				b.put(1, []byte{1})
+				if empty && b.napi.state.CompareAndSwap(0, stateSched) {
+					b.napi.ScheduleNow()
+				}
+			}}, "left in the backlog"},
+		{"netif_rx drops and does not say so", "backlog",
+			broken{netifRx: func(w *world) {
+				if w.soft.backlog.len() == 0 {
+					w.lo.NetifRxTrap([]byte{1})
+				}
+			}}, "were delivered"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			i := slices.IndexFunc(scenes, func(sc scene) bool { return sc.name == tt.scene })
+			if i < 0 {
+				t.Fatalf("no scene %q", tt.scene)
 			}
-			t.Logf("%d runs, %d states", runs, len(seen))
+			failed, runs, _ := exploreAll(scenes[i], tt.bad)
+			if failed == nil {
+				t.Fatalf("not found in %d runs", runs)
+			}
+			if !strings.Contains(failed.failure, tt.want) {
+				t.Errorf("found as %q, want something with %q", failed.failure, tt.want)
+			}
+			t.Logf("found in run %d: %s", runs, failed.failure)
 		})
 	}
 }

@@ -40,10 +40,11 @@ type NAPI struct {
 	admin   sync.Mutex // serialises Enable and Disable
 	enabled bool
 
-	// The network thread's.
-	budget     int    // of the poll in progress
-	held       bool   // the device's GRO holds packets of ours
-	deferCount uint32 // how often a completion may still be deferred
+	// The network thread's; Disable looks at the latter two.
+	budget     int         // of the poll in progress
+	deferCount uint32      // how often a completion may still be deferred
+	held       atomic.Bool // the device's GRO holds packets of ours
+	flushing   atomic.Bool // Disable waits for them
 
 	scheduled atomic.Uint64
 	missed    atomic.Uint64
@@ -114,7 +115,8 @@ var pause = func() { time.Sleep(100 * time.Microsecond) }
 // Disable keeps n from being scheduled and returns once it is not being polled
 // any more and its timer is off. It waits as long as that takes, but no longer
 // than until the poll in progress, and one more if that was missed, have
-// returned. It must not be called from the poll itself. Goroutine.
+// returned, and what GRO held back is delivered. It must not be called from the
+// poll itself. Goroutine.
 func (n *NAPI) Disable() {
 	n.admin.Lock()
 	defer n.admin.Unlock()
@@ -129,6 +131,7 @@ func (n *NAPI) Disable() {
 	if n.timer != nil {
 		trap.Run(cancelTimer, unsafe.Pointer(n))
 	}
+	n.flushDisabled()
 }
 
 // disable takes the ownership for Disable, or notes that somebody waits for it.

@@ -137,6 +137,11 @@ func (s *Softnet) Poll() (workLeft bool) {
 // pollOne polls n, which it has taken from the list, and puts it back if it
 // used up its weight. With less work done the driver has completed it.
 func (s *Softnet) pollOne(n *NAPI) int {
+	if n.state.Load()&stateNPSVC != 0 { // put in the list by Disable
+		n.flush(0, false)
+		n.flushing.Store(false)
+		return 0
+	}
 	weight := n.weight
 	if weight == 0 {
 		weight = s.weight.Load()
@@ -151,9 +156,6 @@ func (s *Softnet) pollOne(n *NAPI) int {
 	if work >= n.budget {
 		n.flush(work, true)
 		trap.Run(repoll, unsafe.Pointer(n))
-		if n.state.Load()&stateDisable != 0 || !n.Scheduled() {
-			n.flush(0, false) // nothing follows
-		}
 	}
 	return work
 }
