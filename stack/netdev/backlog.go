@@ -54,7 +54,7 @@ type backlog struct {
 	queued, taken atomic.Uint32 // frames, free-running
 }
 
-const recordHeader = 8 // 1 + the device's index u16, length u16, unused u32
+const recordHeader = 8 // 1 + the device's index u16, length u16, RxFlags u32
 
 // UseBacklog prepares the backlog for frames of d; before, NetifRx drops them.
 // The first device's call allocates its memory, 2 MiB. More calls for a device
@@ -82,13 +82,14 @@ func (d *Device) UseBacklog() error {
 }
 
 // NetifRx puts a copy of frame (Ethernet header first, without FCS) in the
-// backlog, to be received like a frame of a driver's poll (Linux: netif_rx). It
+// backlog, to be received with flags like a frame of a driver's poll (Linux:
+// netif_rx). It
 // returns false if it was dropped: the backlog is full, which counts in the
 // softnet's dropped and the device's RxDropped, or the frame is empty or longer
 // than 65535 bytes, or the device is closed or not prepared by UseBacklog, which
 // count in RxDropped alone. It does not allocate. Any goroutine.
-func (d *Device) NetifRx(frame []byte) bool {
-	x := netifRxSection{dev: d, frame: frame}
+func (d *Device) NetifRx(frame []byte, flags RxFlags) bool {
+	x := netifRxSection{dev: d, frame: frame, flags: flags}
 	trap.Run(netifRx, noescape(unsafe.Pointer(&x)))
 	return x.ok
 }
@@ -98,24 +99,25 @@ func (d *Device) NetifRx(frame []byte) bool {
 type netifRxSection struct {
 	dev   *Device
 	frame []byte
+	flags RxFlags
 	ok    bool
 }
 
 func netifRx(p unsafe.Pointer) {
 	x := (*netifRxSection)(p)
-	x.ok = x.dev.NetifRxTrap(x.frame)
+	x.ok = x.dev.NetifRxTrap(x.frame, x.flags)
 }
 
 // NetifRxTrap is NetifRx for callers that are in trap context already. Trap
 // context.
-func (d *Device) NetifRxTrap(frame []byte) bool {
+func (d *Device) NetifRxTrap(frame []byte, flags RxFlags) bool {
 	i := d.backlog.Load()
 	if i == 0 || !d.up.Load() || len(frame) == 0 || len(frame) > maxBacklogFrame {
 		d.counters.RxDropped.Add(1)
 		return false
 	}
 	b := &d.soft.backlog
-	if !b.put(i, frame) {
+	if !b.put(i, frame, flags) {
 		b.dropped.Add(1)
 		d.counters.RxDropped.Add(1)
 		return false
@@ -128,7 +130,7 @@ func (d *Device) NetifRxTrap(frame []byte) bool {
 
 // put queues a frame of the device with that mark, and reports whether there
 // was room. Trap context.
-func (b *backlog) put(mark uint32, frame []byte) bool {
+func (b *backlog) put(mark uint32, frame []byte, flags RxFlags) bool {
 	if b.len() >= b.limit.Load() {
 		return false
 	}
@@ -147,6 +149,7 @@ func (b *backlog) put(mark uint32, frame []byte) bool {
 	}
 	binary.LittleEndian.PutUint16(b.mem[at:], uint16(mark))
 	binary.LittleEndian.PutUint16(b.mem[at+2:], uint16(len(frame)))
+	binary.LittleEndian.PutUint32(b.mem[at+4:], uint32(flags))
 	copy(b.mem[at+recordHeader:], frame)
 	b.in.Store(in + size)
 	b.queued.Store(b.queued.Load() + 1)
@@ -172,9 +175,10 @@ func (b *backlog) poll(budget int) (work int) {
 			continue
 		}
 		n := int(binary.LittleEndian.Uint16(b.mem[at+2:]))
+		flags := RxFlags(binary.LittleEndian.Uint32(b.mem[at+4:]))
 		frame := b.mem[at+recordHeader:][:n:n]
 		seen |= 1 << (mark - 1)
-		b.dev[mark-1].Receive(frame, 0)
+		b.dev[mark-1].Receive(frame, flags)
 		b.taken.Store(b.taken.Load() + 1)
 		b.out.Store(out + recordSize(n))
 		work++

@@ -38,7 +38,13 @@ func TestBacklogDeliversEveryFrameInOrderToItsDevice(t *testing.T) {
 	var got, want [2][][]byte
 	var dev [2]*Device
 	for i := range dev {
-		dev[i] = newUp(t, s, "lo", func(f []byte) { got[i] = append(got[i], bytes.Clone(f)) })
+		dev[i] = newUp(t, s, "lo", nil)
+		dev[i].SetReceive(func(f []byte, flags RxFlags) {
+			got[i] = append(got[i], bytes.Clone(f))
+			if flags != RxFlags(f[0]) {
+				t.Errorf("flags %#x of a frame that had %#x", flags, f[0])
+			}
+		})
 		useBacklog(t, dev[i])
 		useBacklog(t, dev[i]) // does nothing
 	}
@@ -55,7 +61,7 @@ func TestBacklogDeliversEveryFrameInOrderToItsDevice(t *testing.T) {
 				f[i] = byte(r.Uint32())
 			}
 			i := r.IntN(2)
-			if !dev[i].NetifRx(f) {
+			if !dev[i].NetifRx(f, RxFlags(f[0])) {
 				t.Fatalf("round %d: dropped with %d queued", round, s.Stat().BacklogLen)
 			}
 			want[i] = append(want[i], f)
@@ -91,17 +97,17 @@ func TestFullBacklogDropsAndCounts(t *testing.T) {
 	s := NewSoftnet(func() {})
 	got := 0
 	d := newUp(t, s, "lo", func([]byte) { got++ })
-	if d.NetifRx([]byte{1}) {
+	if d.NetifRx([]byte{1}, 0) {
 		t.Error("taken without UseBacklog")
 	}
 	useBacklog(t, d)
 	for range MaxBacklog {
-		if !d.NetifRx(make([]byte, 1514)) { // full-sized: the memory suffices for as many as promised
+		if !d.NetifRx(make([]byte, 1514), 0) { // full-sized: the memory suffices for as many as promised
 			t.Fatalf("dropped with %d queued", s.Stat().BacklogLen)
 		}
 	}
 	for range 7 {
-		if d.NetifRx([]byte{1}) {
+		if d.NetifRx([]byte{1}, 0) {
 			t.Error("taken beyond netdev_max_backlog")
 		}
 	}
@@ -111,7 +117,7 @@ func TestFullBacklogDropsAndCounts(t *testing.T) {
 	if err := s.SetSysctl("netdev_max_backlog", "1001"); err != nil {
 		t.Fatal(err)
 	}
-	if !d.NetifRx([]byte{1}) {
+	if !d.NetifRx([]byte{1}, 0) {
 		t.Error("dropped below the new limit")
 	}
 	for s.Poll() {
@@ -122,14 +128,14 @@ func TestFullBacklogDropsAndCounts(t *testing.T) {
 	if err := s.SetSysctl("netdev_max_backlog", "0"); err != nil {
 		t.Fatal(err)
 	}
-	if d.NetifRx([]byte{1}) {
+	if d.NetifRx([]byte{1}, 0) {
 		t.Error("taken with netdev_max_backlog 0")
 	}
-	if d.NetifRx(nil) || d.NetifRx(make([]byte, maxBacklogFrame+1)) {
+	if d.NetifRx(nil, 0) || d.NetifRx(make([]byte, maxBacklogFrame+1), 0) {
 		t.Error("a frame of no or too much length was taken")
 	}
 	d.Stop()
-	if d.NetifRx([]byte{1}) {
+	if d.NetifRx([]byte{1}, 0) {
 		t.Error("taken by a closed device")
 	}
 	// Seven for want of room, one by the limit 0; before UseBacklog, two of bad
@@ -150,7 +156,7 @@ func TestBacklogIsBoundedInMemoryToo(t *testing.T) {
 	for _, size := range []int{1, 60, 1514, 9000, maxBacklogFrame} {
 		n, before := 0, total
 		f := make([]byte, size)
-		for d.NetifRx(f) {
+		for d.NetifRx(f, 0) {
 			n++
 		}
 		if used := n * (size + 2*recordHeader); n*(size+recordHeader) > backlogBytes || used < backlogBytes-2*maxBacklogFrame {
@@ -180,13 +186,13 @@ func TestBacklogFrameMayQueueTheNext(t *testing.T) {
 	var d *Device
 	d = newUp(t, s, "lo", func(f []byte) {
 		if got++; got < 500 {
-			if !d.NetifRx(f) { // as a loopback device does
+			if !d.NetifRx(f, 0) { // as a loopback device does
 				t.Error("dropped")
 			}
 		}
 	})
 	useBacklog(t, d)
-	d.NetifRx([]byte("again"))
+	d.NetifRx([]byte("again"), 0)
 	for s.Poll() {
 	}
 	if got != 500 {
@@ -207,7 +213,7 @@ func TestBacklogFlushesGROBeforeItCompletes(t *testing.T) {
 	})
 	useBacklog(t, d)
 	for range 3 {
-		d.NetifRx([]byte{1})
+		d.NetifRx([]byte{1}, 0)
 	}
 	s.Poll()
 	s.Poll()
@@ -244,7 +250,7 @@ func TestBacklogWithManyProducers(t *testing.T) {
 			for i := range each {
 				f[0] = byte(p)
 				binary.LittleEndian.PutUint32(f[1:], uint32(i))
-				d.NetifRx(f)
+				d.NetifRx(f, 0)
 			}
 		})
 	}
@@ -272,7 +278,7 @@ func TestNetifRxDoesNotAllocate(t *testing.T) {
 	f := make([]byte, 1514)
 	if a := testing.AllocsPerRun(100, func() {
 		for range 100 {
-			d.NetifRx(f)
+			d.NetifRx(f, 0)
 		}
 		for s.Poll() {
 		}

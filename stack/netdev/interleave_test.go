@@ -33,7 +33,7 @@ func newWorld(sc scene, b broken) *world {
 	}
 	if sc.software > 0 {
 		w.lo = New("lo", [6]byte{}, 1500, nil, w.soft)
-		w.lo.SetReceive(func([]byte) {
+		w.lo.SetReceive(func([]byte, RxFlags) {
 			w.delivered++
 			w.step("received")
 		})
@@ -277,7 +277,7 @@ func TestEveryKnownMistakeIsFound(t *testing.T) {
 			broken{netifRx: func(w *world) {
 				b := &w.soft.backlog
 				empty := b.len() == 0
-				b.put(1, []byte{1})
+				b.put(1, []byte{1}, 0)
 				if empty && b.napi.state.CompareAndSwap(0, stateSched) {
 					b.napi.ScheduleNow()
 				}
@@ -285,7 +285,7 @@ func TestEveryKnownMistakeIsFound(t *testing.T) {
 		{"netif_rx drops and does not say so", "backlog",
 			broken{netifRx: func(w *world) {
 				if w.soft.backlog.len() == 0 {
-					w.lo.NetifRxTrap([]byte{1})
+					w.lo.NetifRxTrap([]byte{1}, 0)
 				}
 			}}, "were delivered"},
 	} {

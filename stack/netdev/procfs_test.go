@@ -24,7 +24,7 @@ func TestSoftnetStatIsFormattedAsInLinux(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 20 {
-		d.NetifRx([]byte{1})
+		d.NetifRx([]byte{1}, 0)
 	}
 	s.Poll()
 	var p printed

@@ -264,7 +264,7 @@ func (w *world) rx() {
 	w.arrived++
 	if w.bad.netifRx != nil {
 		w.bad.netifRx(w)
-	} else if !w.lo.NetifRxTrap([]byte{1}) {
+	} else if !w.lo.NetifRxTrap([]byte{1}, 0) {
 		w.fail("the backlog dropped a frame")
 	}
 }
