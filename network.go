@@ -17,6 +17,7 @@ import (
 	panics "github.com/gasp-go/gasp/panic"
 	"github.com/gasp-go/gasp/stack"
 	"github.com/gasp-go/gasp/stack/netdev"
+	"github.com/gasp-go/gasp/stack/netem"
 	"github.com/gasp-go/gasp/stack/netpoll"
 	"github.com/gasp-go/gasp/stack/pcap"
 	"github.com/gasp-go/gasp/stack/sockets"
@@ -31,6 +32,7 @@ type Interface struct {
 	Poll   *netpoll.Endpoint // the way out below the stack
 
 	Capture *pcap.Recorder // off unless gasp.pcap= switched it on
+	Faults  *netem.Netem   // nil unless gasp.fault= was given
 
 	targets []*target // netconsole's on this interface
 }
@@ -59,6 +61,7 @@ func (s *System) startNetwork() {
 		}
 		s.Interfaces = append(s.Interfaces, n)
 		s.startCapture(n)
+		s.startFaults(n)
 		panics.AddPoller(n.Poll)
 		panics.AddReport(n.networkReport())
 		if err := n.MAC.PowerUp(); err != nil {

@@ -37,6 +37,7 @@ type InterfaceStats struct {
 	XDP        netdev.XDPStats `json:"xdp"`
 	Stack      stack.Stats     `json:"stack"`
 	Capture    pcap.Stats      `json:"pcap"`
+	Faults     *FaultStats     `json:"fault,omitempty"`
 	Driver     []enet.Stat     `json:"driver"` // ethtool -S
 }
 
@@ -69,6 +70,7 @@ func (s *System) Stats() Stats {
 			XDP:        n.Device.XDPStats(),
 			Stack:      n.Stack.Stats(),
 			Capture:    n.Capture.Stats(),
+			Faults:     n.faultStats(),
 			Driver:     n.MAC.Stats(),
 		})
 	}

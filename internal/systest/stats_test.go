@@ -45,7 +45,11 @@ type ifStats struct {
 		IPv6 []string `json:"ipv6"`
 	} `json:"addresses"`
 	Interrupts uint32 `json:"interrupts"`
-	Stack      struct {
+	Fault      struct {
+		Config string
+		Rx, Tx counters
+	} `json:"fault"`
+	Stack struct {
 		Device  counters `json:"device"`
 		Softnet struct {
 			Processed uint64 `json:"processed"`

@@ -250,7 +250,7 @@ func (d *Device) transmit(h *hooks, parts [][]byte, flags TxFlags) TxStatus {
 		d.counters.TxPackets.Add(1)
 		d.counters.TxBytes.Add(uint64(n))
 		if h != nil && h.tap != nil {
-			h.tap.Sent(local)
+			h.tap.Sent(local, flags)
 		}
 	case TxBusy:
 		d.counters.TxBusy.Add(1)

@@ -19,8 +19,9 @@ type hooks struct {
 type Tap interface {
 	// Received is called on the network thread.
 	Received(frame []byte)
-	// Sent is called in trap context; the frame is gathered from parts.
-	Sent(parts [][]byte)
+	// Sent is called in trap context; the frame is gathered from parts, and
+	// does not have the checksums yet that flags ask for.
+	Sent(parts [][]byte, flags TxFlags)
 }
 
 // Wire stands for a wire that is worse than the one there is: what it does not

@@ -28,8 +28,8 @@ func (w *lossyWire) Xmit(parts [][]byte, flags TxFlags) TxStatus {
 // recorder keeps the first byte of each frame.
 type recorder struct{ rx, tx []byte }
 
-func (r *recorder) Received(frame []byte) { r.rx = append(r.rx, frame[0]) }
-func (r *recorder) Sent(parts [][]byte)   { r.tx = append(r.tx, parts[0][0]) }
+func (r *recorder) Received(frame []byte)          { r.rx = append(r.rx, frame[0]) }
+func (r *recorder) Sent(parts [][]byte, _ TxFlags) { r.tx = append(r.tx, parts[0][0]) }
 
 func TestTapSitsBelowTheWireAndTheWireBelowTheStack(t *testing.T) {
 	d, f := newFake()
@@ -84,7 +84,7 @@ type countingHooks struct {
 }
 
 func (c *countingHooks) Received([]byte)                     { c.n++ }
-func (c *countingHooks) Sent([][]byte)                       { c.n++ }
+func (c *countingHooks) Sent([][]byte, TxFlags)              { c.n++ }
 func (c *countingHooks) Receive(frame []byte, flags RxFlags) { c.dev.Deliver(frame, flags) }
 func (c *countingHooks) Xmit(parts [][]byte, flags TxFlags) (s TxStatus) {
 	return c.dev.XmitTrap(parts, flags)

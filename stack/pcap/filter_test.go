@@ -13,9 +13,9 @@ func hexFrame(typ uint16, body ...byte) []byte {
 // fragment behind the first.
 var (
 	arpFrame = hexFrame(0x0806, 0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2)
-	udpFrame = hexFrame(0x0800, 0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 3, 0xe8, 0, 53, 0, 8, 0, 0)
-	fragment = hexFrame(0x0800, 0x45, 0, 0, 28, 0, 0, 0, 9, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 3, 0xe8, 0, 53, 0, 8, 0, 0)
-	icmp     = hexFrame(0x0800, 0x46, 0, 0, 28, 0, 0, 0, 0, 64, 1, 0, 0, 10, 0, 0, 3, 10, 0, 0, 2, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0)
+	udpFrame = hexFrame(0x0800, 0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 3, 0xe8, 0, 53, 0, 8, 0)
+	fragment = hexFrame(0x0800, 0x45, 0, 0, 28, 0, 0, 0, 9, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 3, 0xe8, 0, 53, 0, 8, 0)
+	icmp     = hexFrame(0x0800, 0x46, 0, 0, 28, 0, 0, 0, 0, 64, 1, 0, 0, 10, 0, 0, 3, 10, 0, 0, 2, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0)
 	tcp6     = hexFrame(0x86dd, append(append([]byte{0x60, 0, 0, 0, 0, 20, 6, 64},
 		append(netip.MustParseAddr("fe80::1").AsSlice(), netip.MustParseAddr("fe80::2").AsSlice()...)...), 0, 80, 0x9c, 0x40, 0, 0, 0, 0)...)
 	tagged = append(append(hexFrame(0x8100), 0, 5), udpFrame[12:]...)

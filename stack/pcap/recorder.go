@@ -42,6 +42,7 @@ type Recorder struct {
 	seq, first uint64 // numbers of the next and of the oldest record
 	over       uint64 // records overwritten
 	nested     uint64
+	scratch    [MaxSnap]byte // a frame whose checksums are put in
 }
 
 // Stats are the counters of a Recorder since it was started last.
@@ -201,8 +202,21 @@ func push(p unsafe.Pointer) {
 	x.r.push(parts[:], false)
 }
 
-// Sent is part of netdev.Tap. Trap context.
-func (r *Recorder) Sent(parts [][]byte) { r.push(parts, true) }
+// Sent is part of netdev.Tap. The frame is recorded with the checksums that the
+// device will insert. Trap context.
+func (r *Recorder) Sent(parts [][]byte, flags netdev.TxFlags) {
+	if flags == 0 || r.busy {
+		r.push(parts, true)
+		return
+	}
+	n := 0
+	for _, p := range parts {
+		n += copy(r.scratch[n:], p)
+	}
+	netdev.InsertChecksums(r.scratch[:n], flags)
+	whole := [1][]byte{r.scratch[:n]}
+	r.push(whole[:], true)
+}
 
 // A record in the ring is a header and up to snap bytes of the frame. Neither
 // is aligned, both may wrap around.

@@ -219,12 +219,29 @@ func TestRecordingDoesNotAllocate(t *testing.T) {
 	}
 }
 
+func TestChecksumsThatTheDeviceInsertsAreRecorded(t *testing.T) {
+	r := newRecorder(t)
+	start1(t, r, 0, MinSnap)
+	c := r.Newest()
+	for _, n := range []int{60, 1400} { // the longer one is cut
+		f := make([]byte, n)
+		copy(f, udpFrame)
+		f[17], f[16] = byte(n-14), byte((n-14)>>8)
+		f[39], f[38] = byte(n-34), byte((n-34)>>8)
+		r.dev.Xmit([][]byte{f[:14], f[14:]}, netdev.TxChecksumIP|netdev.TxChecksumL4)
+		netdev.InsertChecksums(f, netdev.TxChecksumIP|netdev.TxChecksumL4)
+		if rec, ok := c.Next(); !ok || rec.Len != n || !bytes.Equal(rec.Data, f[:min(n, MinSnap)]) {
+			t.Errorf("recorded % x", rec.Data)
+		}
+	}
+}
+
 func TestAFaultWithinRecordingLosesFramesNotTheRing(t *testing.T) {
 	r := newRecorder(t)
 	start1(t, r, MinRing, 0)
 	trap.Run(func(unsafe.Pointer) {
 		r.busy = true // as the fault left it; netpoll goes on sending
-		r.Sent([][]byte{frame(60, 1)})
+		r.Sent([][]byte{frame(60, 1)}, 0)
 		r.busy = false
 	}, nil)
 	r.dev.Receive(frame(60, 2), 0)
