@@ -7,7 +7,7 @@ package kernel
 // are no text) DefaultCmdline. What follows a lone "--" are the program's
 // arguments, as for Linux's init, and KEY=value words there its environment.
 // The kernel itself obeys mem=, gasp.semihosting=1, gasp.irqstat=1, gasp.seed=,
-// gasp.exec= and gasp.uptime=.
+// gasp.exec=, gasp.files= and gasp.uptime=.
 
 var (
 	cmdline    [cmdlineMax + 1]byte

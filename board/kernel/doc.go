@@ -39,6 +39,8 @@
 //	vfs.go       the read-only tree of files, path names
 //	rootfs.go    what is in it at boot
 //	setfile.go   putting more into it
+//	archive.go   files that the loader left in RAM
+//	cwd.go       the current directory
 //	open.go      open, read, seek
 //	stat.go      stat, access, readlink, getdents
 //	proc.go      /proc: texts made when they are read

@@ -39,20 +39,28 @@ var heldStart, heldEnd uint32
 // holdOut finds out where a program waits. It runs before page frames are given
 // out.
 func holdOut() {
-	v := bootValue("gasp.exec=")
-	addr, rest := parseNumber(v)
-	if len(v) == 0 || len(rest) < 2 || rest[0] != ',' || addr > 0xffffffff {
+	addr, size, ok := areaOf("gasp.exec=")
+	if !ok || size < ehdrSize {
 		return
 	}
-	size, rest := parseNumber(rest[1:])
-	if len(rest) != 0 || size < ehdrSize || size > 1<<30 || !inRAM(uint32(addr), uint32(size)) ||
-		uint32(addr) < imageEnd || uint32(addr+size) > kernTop {
-		return
-	}
-	elfFile = uint32(addr)
-	elfSize = uint32(size)
+	elfFile, elfSize = addr, size
 	heldStart = elfFile &^ (pageSize - 1)
 	heldEnd = (elfFile + elfSize + pageSize - 1) &^ (pageSize - 1)
+}
+
+// areaOf reads a boot argument <address>,<size> that names a part of free RAM.
+func areaOf(key string) (addr, size uint32, ok bool) {
+	v := bootValue(key)
+	a, rest := parseNumber(v)
+	if len(v) == 0 || len(rest) < 2 || rest[0] != ',' || a > 0xffffffff {
+		return 0, 0, false
+	}
+	s, rest := parseNumber(rest[1:])
+	if len(rest) != 0 || s == 0 || s > 1<<30 || !inRAM(uint32(a), uint32(s)) ||
+		uint32(a) < imageEnd || uint32(a+s) > kernTop {
+		return 0, 0, false
+	}
+	return uint32(a), uint32(s), true
 }
 
 var elfFile, elfSize uint32 // the program's ELF file in RAM

@@ -106,7 +106,7 @@ func TestOpenDescriptorsKeepTheOldContents(t *testing.T) {
 
 func TestReplacedContentsAreFreed(t *testing.T) {
 	inImage(t)
-	for i := range 3000 { // more than there are places
+	for i := range 5000 { // more than there are places
 		set(t, "/etc/motd", fmt.Sprint("number ", i))
 		f, err := os.Open("/etc/motd")
 		if err != nil {
@@ -199,17 +199,17 @@ func TestTheTreeFillsUpWithAnError(t *testing.T) {
 	for i := 0; ; i++ {
 		err := kernel.SetFile(fmt.Sprintf("/tmp/%d", i), []byte("x"))
 		if errors.Is(err, syscall.ENOSPC) {
-			if i < 900 {
+			if i < 3900 {
 				t.Errorf("full with %d files", i)
 			}
 			break
 		}
-		if err != nil || i > 2000 {
+		if err != nil || i > 5000 {
 			t.Fatal(i, err)
 		}
 	}
 	set(t, "/tmp/0", "y")
-	if slurp(t, "/tmp/0") != "y" || slurp(t, "/tmp/899") != "x" {
+	if slurp(t, "/tmp/0") != "y" || slurp(t, "/tmp/3899") != "x" {
 		t.Error("a full tree reads wrong")
 	}
 }

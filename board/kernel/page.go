@@ -52,7 +52,8 @@ var pages struct {
 // of this image's bss: the linker puts the largest variables last, so behind the
 // kernel's own largest none is needed to handle a fault.
 func initPages() {
-	holdOut() // a program in RAM that waits to be loaded
+	holdOut()   // a program in RAM that waits to be loaded
+	holdFiles() // files in RAM
 	freeRange(machine.RAMBase, (firstOfImage())&^(pageSize-1))
 	freeRange(imageEnd, kernTop)
 	if last := kernelBSSEnd(); last < imageEnd {
@@ -87,7 +88,8 @@ func kernelBSSEnd() uint32 {
 // arguments' and those held out.
 func freeRange(start, end uint32) {
 	for a := start; a < end; a += pageSize {
-		if a == machine.RAMBase+cmdlineOffset || a >= heldStart && a < heldEnd {
+		if a == machine.RAMBase+cmdlineOffset || a >= heldStart && a < heldEnd ||
+			a >= filesStart && a < filesEnd {
 			continue
 		}
 		freeFrame(a)

@@ -81,6 +81,7 @@ func initVFS() {
 			addContent(n, r.text)
 		}
 	}
+	unpackFiles()
 }
 
 // IANA's numbers and names.

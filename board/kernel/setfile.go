@@ -15,7 +15,7 @@ var treeLock sync.Mutex
 // absolute one. The file and its directories come into being if need be.
 // Descriptors that are open keep the contents they were opened with. Any
 // goroutine. Errors are *fs.PathError: EISDIR, ENOTDIR, ENAMETOOLONG, ENOSPC
-// (1024 files and directories, contents that descriptors hold included), EPERM
+// (4096 files and directories, contents that descriptors hold included), EPERM
 // for what the kernel makes up itself (in /proc and /dev), EINVAL for a path that
 // is not clean, ENOSYS if another image's kernel runs.
 func SetFile(path string, data []byte) error {
@@ -97,20 +97,23 @@ func makeNode(path string, kind nodeKind) (int16, error) {
 	return i, sys.EPERM
 }
 
-// addNode returns the node at path, which is absolute and clean. If there is
-// none it becomes one of that kind, in directories that are made as well. A
+// addNode returns the node at path from the root, which is clean but for a slash
+// in front. If there is none it becomes one of that kind, in directories that are made as well. A
 // negative result is an errno. Not in trap context, except at boot.
 func addNode(path string, kind nodeKind) int16 {
 	at := int16(0)
 	for path != "" {
-		name, last := path[1:], true
+		if path[0] == '/' {
+			path = path[1:]
+		}
+		name, last := path, true
 		for i := 0; i < len(name); i++ {
 			if name[i] == '/' {
 				name, last = name[:i], false
 				break
 			}
 		}
-		path = path[1+len(name):]
+		path = path[len(name):]
 		if nodes[at].kind != nodeDir {
 			return -ENOTDIR
 		}

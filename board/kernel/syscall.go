@@ -45,6 +45,10 @@ func syscall(t *thread) {
 		r = sysClose(a0)
 	case 8: // creat
 		r = sysOpen(atFDCWD, a0, 1|oCreate|oTrunc)
+	case 12: // chdir
+		r = sysChdir(a0)
+	case 133: // fchdir
+		r = sysFchdir(a0)
 	case 10, 15, 40, 92, 193: // unlink, chmod, rmdir, truncate, truncate64
 		r = sysAlter(atFDCWD, a0, false)
 	case 328, 333, 348: // unlinkat, fchmodat, utimensat
@@ -341,18 +345,6 @@ func putString(p uint32, s string) {
 	for i := 0; i < len(s); i++ {
 		store8(p+uint32(i), s[i])
 	}
-}
-
-func sysGetcwd(p, n uint32) uint32 {
-	if n < 2 {
-		return errno(ERANGE)
-	}
-	if !accessible(p, 2, true) {
-		return errno(EFAULT)
-	}
-	store8(p, '/')
-	store8(p+1, 0)
-	return 2
 }
 
 // SyscallCount returns how often system call nr was made.

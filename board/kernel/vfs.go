@@ -6,7 +6,8 @@ import "unsafe"
 
 // The file system: a tree in memory that programs can only read. It starts with
 // what the runtime and the standard library look for (rootfs.go); the firmware
-// adds to it and replaces contents (setfile.go).
+// adds to it and replaces contents (setfile.go), and the loader may leave more in
+// RAM (archive.go).
 //
 // The tree and the contents are written on goroutines, one at a time, and read
 // in trap context. So a node or a content is filled in while nothing refers to
@@ -16,11 +17,11 @@ import "unsafe"
 // heap's; trap context only reads them.
 
 const (
-	maxNodes    = 1024
+	maxNodes    = 4096
 	maxContents = maxNodes + 64 // descriptors may hold replaced contents
 
 	maxPath = 4096        // bytes, with the NUL
-	atFDCWD = ^uint32(99) // -100: for the current directory, the root
+	atFDCWD = ^uint32(99) // -100: for the current directory (cwd.go)
 	maxName = 255
 	noNode  = -1
 )
@@ -128,7 +129,7 @@ func childOf(dir int16, name []byte) int16 {
 // dirOf is the node that a *at call's descriptor stands for.
 func dirOf(fd uint32) (i int16, e int32) {
 	if fd == atFDCWD {
-		return 0, 0
+		return cwd, 0
 	}
 	f := fileOf(fd)
 	if f == nil {

@@ -392,6 +392,7 @@ func TestAPathThatRunsOffItsPageIsEFAULT(t *testing.T) {
 }
 
 func TestFileCallsGetLinuxErrors(t *testing.T) {
+	t.Chdir("/")
 	onKernel(t)
 	fd, err := syscall.Open("/etc/services", 0, 0)
 	if err != nil {

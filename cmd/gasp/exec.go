@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -29,10 +30,14 @@ loader kernel is built from this module's source when it is needed, or is the
 image that GASP_EXECKERNEL names.
 
 The program gets its arguments, and of the environment GODEBUG, GOGC,
-GOMAXPROCS, GOMEMLIMIT and GOTRACEBACK. It gets no files: not the working
-directory with its testdata, no standard input. A file it writes, such as a
-profile, is gone when it ends. Arguments and environment together have to fit
-into 4095 bytes and cannot hold double quotes.
+GOMAXPROCS, GOMEMLIMIT and GOTRACEBACK. Arguments and environment together have
+to fit into 4095 bytes and cannot hold double quotes. Its standard input is empty.
+
+A test binary (a program, not an image, that is called *.test) finds the files
+that tests expect: those of the working directory, and those below testdata there
+and in the directories above it, up to the module's root. They are copies that can
+only be read; nothing can be written, so that a profile has nowhere to go. With
+-files any program gets a directory of the host, or none.
 
 The program can open any file of the host through semihosting, if it tries to:
 run only programs that you would run on the host.
@@ -64,6 +69,7 @@ func runExec(ctx context.Context, c *call) int {
 	network := fs.String("net", "none", "`network`: none, user (QEMU's own, with DHCP) or loop (both ports joined)")
 	timeout := fs.Duration("timeout", 0, "`time` until the program is ended (default: that of a test binary and 30s, else 10m)")
 	icount := fs.Bool("icount", false, "count instructions: the guest's clock advances 1 ns an instruction, and idle time is skipped")
+	files := filesFlag(fs)
 	add := fs.String("append", "", "boot `arguments` for the kernel")
 	verbose := fs.Bool("v", false, "show the serial console on stderr")
 	if status, ok := c.parse(); !ok {
@@ -82,7 +88,13 @@ func runExec(ctx context.Context, c *call) int {
 	}
 	program, programArgs := fs.Arg(0), fs.Args()[1:]
 
-	o, err := execOptions(ctx, b, program, *memory, *add, programEnv(os.Environ()), programArgs)
+	dir, err := os.MkdirTemp("", "gasp-exec-")
+	if err != nil {
+		c.fail(err)
+		return exitMachine
+	}
+	defer os.RemoveAll(dir) // QEMU has read what is in there when it has started
+	o, err := execOptions(ctx, b, program, programFiles{*files, dir}, *memory, *add, programEnv(os.Environ()), programArgs)
 	if err != nil {
 		c.fail(err)
 		return exitMachine
@@ -100,26 +112,42 @@ func runExec(ctx context.Context, c *call) int {
 var networks = map[string]qemu.Network{"none": qemu.NetNone, "user": qemu.NetUser, "loop": qemu.NetHub}
 
 // execOptions returns the machine that runs the program at path.
-func execOptions(ctx context.Context, b *qemu.Board, path, memory, add string, env, args []string) (qemu.Options, error) {
+func execOptions(ctx context.Context, b *qemu.Board, path string, files programFiles, memory, add string, env, args []string) (qemu.Options, error) {
 	o := qemu.Options{Board: b, Memory: memory, Semihosting: true, NoReboot: true}
 	kind, err := qemu.Inspect(b, path)
 	if err != nil {
 		return o, err
 	}
 	own := []arg{{"gasp.semihosting", "1"}, seed()}
+	free := b.Exec
 	switch kind {
 	case qemu.KindFirmware:
 		o.Kernel = path
 	case qemu.KindProgram:
-		size, err := programSize(b, path, memory)
+		size, err := sizeInRAM(b, path, b.Exec, memory)
 		if err != nil {
 			return o, err
 		}
+		free += uint32(size)
 		if o.Kernel, err = gobuild.ExecKernel(ctx, b); err != nil {
 			return o, err
 		}
 		o.Load = []qemu.Load{{Path: path, Addr: b.Exec}}
 		own = append(own, arg{"gasp.exec", fmt.Sprintf("%#x,%d", b.Exec, size)})
+	}
+	archive, err := files.pack(path, kind)
+	if err != nil {
+		return o, err
+	}
+	if archive != "" {
+		const mb = 1 << 20
+		at := (free + mb - 1) &^ (mb - 1)
+		size, err := sizeInRAM(b, archive, at, memory)
+		if err != nil {
+			return o, err
+		}
+		o.Load = append(o.Load, qemu.Load{Path: archive, Addr: at})
+		own = append(own, arg{"gasp.files", fmt.Sprintf("%#x,%d", at, size)})
 	}
 	if slices.Contains(strings.Fields(add), "--") {
 		return o, errors.New("-append holds \"--\", behind which the program's arguments go")
@@ -128,9 +156,9 @@ func execOptions(ctx context.Context, b *qemu.Board, path, memory, add string, e
 	return o, err
 }
 
-// programSize returns the size of a program's file. QEMU would drop what does
-// not fit into RAM without a word, so that is an error here.
-func programSize(b *qemu.Board, path, memory string) (int64, error) {
+// sizeInRAM returns the size of a file that is to be placed at addr. QEMU would
+// drop what does not fit into RAM without a word, so that is an error here.
+func sizeInRAM(b *qemu.Board, path string, addr uint32, memory string) (int64, error) {
 	st, err := os.Stat(path)
 	if err != nil {
 		return 0, err
@@ -142,7 +170,7 @@ func programSize(b *qemu.Board, path, memory string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if end := uint64(b.Exec-b.RAM) + uint64(st.Size()); end > ram {
+	if end := uint64(addr-b.RAM) + uint64(st.Size()); end > ram {
 		return 0, fmt.Errorf("%s does not fit into %s of RAM; give more with -m", path, memory)
 	}
 	return st.Size(), nil
@@ -176,6 +204,11 @@ func programTimeout(args []string) time.Duration {
 		}
 	}
 	return timeout
+}
+
+// filesFlag adds -files to fs.
+func filesFlag(fs *flag.FlagSet) *string {
+	return fs.String("files", filesAuto, "`files` the program can read: auto (a test's), none, or a directory with all below it")
 }
 
 var errTimeout = errors.New("timeout")

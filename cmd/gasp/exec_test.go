@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"debug/elf"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,5 +119,23 @@ func main() {
 	status, out, err := gasp(bound(t), "exec", program, "-a", "b c", "", "D=e")
 	if status != 9 || out != `["-a" "b c" "" "D=e"] "75"`+"\n" || err != "to stderr\n" {
 		t.Errorf("status %d, stdout %q, stderr %q", status, out, err)
+	}
+}
+
+func TestTheKernelSaysWhyItCannotReadTheFiles(t *testing.T) {
+	b := qemutest.Board(t)
+	h := qemutest.Header{Type: elf.ET_EXEC, Machine: elf.EM_ARM, Entry: 0x11000}
+	program := qemutest.Write(t, h.Image(0x11000, 0))
+	for _, tt := range []struct{ arg, want string }{
+		{"gasp.files=here", "gasp.files: want <address>,<size>"},
+		{"gasp.files=0x88000100,512", "whole megabytes"},
+		{"gasp.files=0xc0000000,512", "in free RAM"},
+		{fmt.Sprintf("gasp.files=%#x,512", b.Exec), "in free RAM"}, // the program is there
+		{"gasp.files=0x88000000,512", "not a cpio archive"},
+	} {
+		status, out, err := gasp(bound(t), "exec", "-append", tt.arg, program)
+		if status != 126 || !strings.Contains(err, tt.want) || out != "" {
+			t.Errorf("%s: status %d, stdout %q, stderr %q", tt.arg, status, out, err)
+		}
 	}
 }

@@ -229,13 +229,13 @@ func TestProgramsThatDoNotFitIntoRAMAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := programSize(b, "main_test.go", "64M"); err == nil || !strings.Contains(err.Error(), "-m") {
+	if _, err := sizeInRAM(b, "main_test.go", b.Exec, "64M"); err == nil || !strings.Contains(err.Error(), "-m") {
 		t.Errorf("got %v", err)
 	}
-	if n, err := programSize(b, "main_test.go", ""); err != nil || n == 0 {
+	if n, err := sizeInRAM(b, "main_test.go", b.Exec, ""); err != nil || n == 0 {
 		t.Errorf("got %d, %v", n, err)
 	}
-	if _, err := programSize(b, "main_test.go", "much"); err == nil {
+	if _, err := sizeInRAM(b, "main_test.go", b.Exec, "much"); err == nil {
 		t.Error("no error")
 	}
 }

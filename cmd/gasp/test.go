@@ -33,7 +33,7 @@ What "gasp exec" says about files and environment holds for every test.`,
 }
 
 // testOwn are the flags that go to "gasp exec".
-var testOwn = []string{"board", "m", "net", "append"}
+var testOwn = []string{"board", "m", "net", "files", "append"}
 
 // testOwnBool are those without a value; the first is test's own.
 var testOwnBool = []string{"image", "icount"}
@@ -45,6 +45,7 @@ func runTest(ctx context.Context, c *call) int {
 	board := boardFlag(fs)
 	memoryFlag(fs)
 	fs.String("net", "none", "`network`, as for gasp exec")
+	filesFlag(fs)
 	fs.String("append", "", "boot `arguments` for the kernel")
 	image := fs.Bool("image", false, "link the tests as firmware images")
 	fs.Bool("icount", false, "count instructions, as for gasp exec")

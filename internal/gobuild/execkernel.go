@@ -2,6 +2,7 @@ package gobuild
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -18,9 +19,9 @@ const EnvExecKernel = "GASP_EXECKERNEL"
 const module = "github.com/gasp-go/gasp"
 
 // ExecKernel returns the image of the loader kernel, cmd/execkernel, for b. It
-// is built into the user's cache directory from this module's source; the go
-// command sees to it that nothing is done when it is up to date. Processes
-// that do so at the same time wait for each other.
+// is built into the user's cache directory from this module's source, for each
+// copy of the module another; the go command sees to it that nothing is done when
+// it is up to date. Processes that do so at the same time wait for each other.
 func ExecKernel(ctx context.Context, b *qemu.Board) (string, error) {
 	if path := os.Getenv(EnvExecKernel); path != "" {
 		if _, err := os.Stat(path); err != nil {
@@ -40,7 +41,7 @@ func ExecKernel(ctx context.Context, b *qemu.Board) (string, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "execkernel-"+b.Name+".elf")
+	path := filepath.Join(dir, execKernelName(b, source))
 	unlock, err := lock(ctx, path+".lock")
 	if err != nil {
 		return "", err
@@ -51,6 +52,13 @@ func ExecKernel(ctx context.Context, b *qemu.Board) (string, error) {
 		return "", fmt.Errorf("cannot build the loader kernel: %w", err)
 	}
 	return path, nil
+}
+
+// execKernelName is what the image that is built from source is called. With one
+// name for all, a run could get the kernel of another copy of the module.
+func execKernelName(b *qemu.Board, source string) string {
+	sum := sha256.Sum256([]byte(source))
+	return fmt.Sprintf("execkernel-%s-%x.elf", b.Name, sum[:6])
 }
 
 // moduleDir returns where this module's source is: as the current module sees

@@ -128,3 +128,19 @@ func TestAnExecKernelThatIsNamedIsTakenAsItIs(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
+
+func TestEachCopyOfTheModuleHasItsOwnLoaderKernel(t *testing.T) {
+	names := map[string]bool{}
+	for _, board := range qemu.BoardNames() {
+		b, err := qemu.LookupBoard(board)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, source := range []string{"/src/a", "/src/b"} {
+			names[execKernelName(b, source)] = true
+		}
+	}
+	if len(names) != 2*len(qemu.BoardNames()) {
+		t.Errorf("names %v", names)
+	}
+}
