@@ -110,6 +110,6 @@ func (p *platform) Xmit() func(frame []byte) bool {
 	parts := make([][]byte, 1)
 	return func(frame []byte) bool {
 		parts[0] = frame
-		return p.eth.Device.Xmit(parts) == netdev.TxOK
+		return p.eth.Device.Xmit(parts, 0) == netdev.TxOK
 	}
 }
