@@ -57,6 +57,8 @@
 //	symbol.go    names of functions
 //	die.go       the end: cause and hook
 //	cmdline.go   boot arguments, the first thread's stack
+//	kernelmem.go what memory no system call may name
+//	unknown.go   system calls that are not there
 //	syscall.go   the table of system calls
 //	exec.go      running another ELF image instead of this one
 package kernel

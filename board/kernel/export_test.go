@@ -10,6 +10,20 @@ import (
 
 // For tests in package kernel_test.
 
+// KernelAddresses are addresses of the kernel's memory; none if another image's
+// kernel runs.
+func KernelAddresses() (a []uintptr) {
+	for _, r := range tables[:tablesN] {
+		a = append(a, uintptr(r.start), uintptr(r.start+(r.end-r.start)/2)&^3, uintptr(r.end-4)&^3)
+	}
+	for _, r := range buffers {
+		if r.end != 0 {
+			a = append(a, uintptr(r.start), uintptr(r.end-4096))
+		}
+	}
+	return a
+}
+
 // Counter returns the timer's counter and how many ns it takes for 1<<32 counts.
 func Counter() (count uint64, wrap int64) {
 	return counter(), clk.ns(clk.boot + 1<<32)

@@ -114,7 +114,9 @@ func boot(m *Machine) {
 	initMeasure()
 	initThreads()
 	initFiles()
-	if !loadImage() {
+	loaded = loadImage()
+	initKernelMemory(loaded)
+	if !loaded {
 		startRuntime()
 	}
 }

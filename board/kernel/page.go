@@ -224,7 +224,7 @@ func accessible(addr, n uint32, write bool) bool {
 		return true
 	}
 	last := addr + n - 1
-	if last < addr || addr < pageSize || addr >= kernTop && addr < ramEnd {
+	if last < addr || addr < pageSize || addr >= kernTop && addr < ramEnd || isKernels(addr, last) {
 		return false
 	}
 	for va := addr &^ (pageSize - 1); ; va += pageSize {
@@ -269,9 +269,11 @@ func Peek(addr uint32) (word uint32, ok bool) {
 	return load32(addr), true
 }
 
-// inVM reports whether [addr, addr+size) lies in mmap's addresses.
+// inVM reports whether [addr, addr+size) lies in mmap's addresses and is nothing
+// of the kernel's.
 func inVM(addr, size uint32) bool {
-	return addr >= machine.VMBase && addr-machine.VMBase < machine.VMSize && size <= machine.VMSize-(addr-machine.VMBase)
+	return addr >= machine.VMBase && addr-machine.VMBase < machine.VMSize && size <= machine.VMSize-(addr-machine.VMBase) &&
+		!isKernels(addr, addr+size-1)
 }
 
 // inRAM reports whether [addr, addr+size) lies in RAM.

@@ -36,6 +36,7 @@ func sysPipe(at, flags uint32) uint32 {
 		}
 		setState(base, maxPipes*pipeSize, pageBSS)
 		pipeBase = base
+		buffers[1] = region{base, base + maxPipes*pipeSize}
 	}
 	for i := range pipes {
 		p := &pipes[i]

@@ -48,6 +48,7 @@ func ServeSockets(ev *Event) {
 			if base := findFree(size); base != 0 {
 				setState(base, size, pageBSS)
 				sockBase = base
+				buffers[0] = region{base, base + size}
 			}
 		}
 	}, nil)

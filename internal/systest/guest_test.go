@@ -174,7 +174,7 @@ func (g *guest) said(text string) bool {
 func (g *guest) unharmed() {
 	g.t.Helper()
 	for _, l := range g.serial.Lines() {
-		for _, bad := range []string{"panic: ", "Kernel panic", "goroutine ", "fatal error", "BUG", "SIGSEGV"} {
+		for _, bad := range []string{"panic: ", "Kernel panic", "goroutine ", "fatal error", "BUG", "SIGSEGV", "no system call"} {
 			if strings.Contains(l, bad) {
 				g.t.Errorf("serial console: %s", l)
 			}
