@@ -72,6 +72,8 @@ test-target: bin/gasp
 		echo "gasp test -board $$b -image -icount, time and randomness"; \
 		bin/gasp test -board $$b -image -icount -run 'Past32|Trap|Masked|Getrandom|Hardware|Tick' ./board/kernel; \
 	done
+	@echo "gasp test -board mx6ulevk -image -net loop ./enet"; \
+	bin/gasp test -board mx6ulevk -image -net loop -run OnTarget ./enet
 
 test-system:
 	$(GO) test -count=1 -timeout 15m $(SYSTEM_PKGS)

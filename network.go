@@ -94,6 +94,7 @@ func (s *System) addInterface(port board.Ethernet) (*Interface, error) {
 		Softnet: s.Softnet,
 		IRQ:     irqs{},
 		Now:     kernel.Nanotime,
+		Quirks:  enet.QuirksOf(s.Board.SoC.Name),
 		Off:     off,
 		Trust:   trust,
 	})

@@ -85,8 +85,9 @@ type MAC struct {
 	seizing atomic.Bool // Seize has begun and not ended
 	skip    bool        // in the middle of a frame that is thrown away; with rxBusy
 
-	palr, paur atomic.Uint32 // the station address as programmed
-	promisc    atomic.Bool
+	palr, paur atomic.Uint32 // the station address, for the next program
+	promisc    atomic.Bool   // likewise
+	filter     filter        // as programmed; with rxBusy
 	mode       atomic.Uint32 // link as last seen, packed: see pack; 0: never
 	programmed atomic.Uint32 // link mode as programmed
 

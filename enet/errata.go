@@ -7,7 +7,22 @@ const (
 	// QuirkNoReset is for parts whose ENET masters an AXI bus (i.MX6SX, 7D):
 	// they are stopped through ETHEREN instead of RESET.
 	QuirkNoReset Quirks = 1 << iota
+
+	// QuirkERR006358 is for i.MX6Q: see kick. Every frame raises an interrupt
+	// when it was sent, so that a doorbell that was lost meanwhile is noticed.
+	QuirkERR006358
 )
+
+// QuirksOf returns the quirks of a SoC, by its board's name for it.
+func QuirksOf(soc string) Quirks {
+	switch soc {
+	case "i.MX6Q", "i.MX6DL":
+		return QuirkERR006358
+	case "i.MX6SX", "i.MX7D":
+		return QuirkNoReset
+	}
+	return 0
+}
 
 // doorbell tells the MAC that transmit descriptors are ready, after they are.
 //

@@ -73,6 +73,7 @@ func (m *MAC) program(ring int) (lost int) {
 	lost = tx.Reset()
 	rx.Reset()
 	m.skip = false
+	m.filter.set(m.palr.Load(), m.paur.Load(), m.promisc.Load())
 
 	mode := m.mode.Load()
 	if mode == 0 {
@@ -125,7 +126,7 @@ func (m *MAC) rcr(link mii.Link) uint32 {
 	if !link.Full {
 		v |= rcrDRT
 	}
-	if m.promisc.Load() {
+	if m.filter.promisc {
 		v |= rcrPROM
 	}
 	return v

@@ -2,11 +2,13 @@ package enet
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"runtime"
 	"unsafe"
 
 	"github.com/gasp-go/gasp/board/trap"
 	"github.com/gasp-go/gasp/enet/bd"
+	"github.com/gasp-go/gasp/stack/netdev"
 )
 
 // poll is the NAPI poll. It takes up to budget frames, bad ones included: a
@@ -17,7 +19,6 @@ func (m *MAC) poll(budget int) (work int) {
 		m.reclaim()
 		return 0
 	}
-	m.count(polls)
 	// On one CPU PollRx is never in progress here.
 	for !m.rxBusy.CompareAndSwap(false, true) {
 		runtime.Gosched()
@@ -65,6 +66,7 @@ func (m *MAC) PollRx(budget int, fn func(frame []byte)) int {
 func (m *MAC) drain(ring, budget int, fn func(frame []byte)) (n int) {
 	r := m.rx[ring]
 	var d bd.RxDesc
+	var batch netdev.RxBatch
 	good := uint64(0)
 	for ; n < budget && r.Next(&d); n++ {
 		if frame := m.frame(&d, r.Data(d.Length)); frame != nil {
@@ -72,7 +74,7 @@ func (m *MAC) drain(ring, budget int, fn func(frame []byte)) (n int) {
 			if fn != nil {
 				fn(frame)
 			} else {
-				m.dev.Receive(frame, m.rxFlags(&d))
+				m.dev.ReceiveBatch(frame, m.rxFlags(&d), &batch)
 			}
 		}
 		r.Recycle()
@@ -82,6 +84,7 @@ func (m *MAC) drain(ring, budget int, fn func(frame []byte)) (n int) {
 		r.Flush()
 		m.regs.Write32(regRDAR, active)
 		m.n[rxGood].Add(good)
+		m.dev.Received(&batch)
 	}
 	return n
 }
@@ -99,7 +102,7 @@ func (m *MAC) frame(d *bd.RxDesc, data []byte) []byte {
 		}
 	}
 	frame := data[shift : shift+length-fcs : shift+length-fcs]
-	if !m.forUs(frame) {
+	if !m.filter.passes(data) {
 		m.count(rxOtherHost)
 		return nil
 	}
@@ -162,13 +165,25 @@ func (m *MAC) unusual(status uint32, length int, data []byte) (good bool) {
 	return false
 }
 
-// forUs is the address filter: our address, broadcast, any group. The MAC does
+// filter is the address filter: our address, broadcast, any group. The MAC does
 // it too, but not every emulated one.
-func (m *MAC) forUs(frame []byte) bool {
-	return frame[0]&1 != 0 ||
-		binary.BigEndian.Uint32(frame) == m.palr.Load() &&
-			uint32(binary.BigEndian.Uint16(frame[4:])) == m.paur.Load()>>16 ||
-		m.promisc.Load()
+type filter struct {
+	w0, w1  uint32 // the address as it lies in the first two words of a buffer
+	promisc bool
+}
+
+// passes looks at the start of a buffer, which is aligned: two bytes of padding,
+// then the destination address.
+func (f *filter) passes(data []byte) bool {
+	w := (*[2]uint32)(unsafe.Pointer(&data[:8][0]))
+	return w[0]&(1<<16) != 0 || w[1] == f.w1 && w[0]>>16 == f.w0 || f.promisc
+}
+
+// set makes it the filter for an address as PALR and PAUR have it.
+func (f *filter) set(palr, paur uint32, promisc bool) {
+	f.w0 = uint32(bits.ReverseBytes16(uint16(palr >> 16)))
+	f.w1 = uint32(bits.ReverseBytes16(uint16(palr))) | uint32(bits.ReverseBytes16(uint16(paur>>16)))<<16
+	f.promisc = promisc
 }
 
 // SetPromiscuous decides whether frames for other stations are received. An

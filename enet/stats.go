@@ -37,7 +37,6 @@ const (
 	busErrors
 	irqs
 	irqSpurious
-	polls
 	pollRaces
 	pollRxBusy
 	macResets
@@ -78,7 +77,6 @@ var counterNames = [numCounters]string{
 	busErrors:        "bus_errors",         // EBERR events, each followed by a restart
 	irqs:             "irqs",               // calls of the top half
 	irqSpurious:      "irq_spurious",       // of these, without an event
-	polls:            "polls",              // NAPI polls
 	pollRaces:        "poll_races",         // frames found between unmasking and interrupt
 	pollRxBusy:       "poll_rx_busy",       // netpoll found the ring in use
 	macResets:        "mac_resets",         //
@@ -118,12 +116,12 @@ type Stat struct {
 // Stats returns the driver's statistics, as ethtool -S does: its own counters,
 // the state of the rings, and, while it is open, the MAC's counters. Goroutine.
 func (m *MAC) Stats() []Stat {
+	x := statSection{m: m}
+	trap.Run(trapStats, unsafe.Pointer(&x))
 	s := make([]Stat, 0, int(numCounters)+len(mibs)+8)
 	for c := range numCounters {
 		s = append(s, Stat{counterNames[c], m.n[c].Load()})
 	}
-	x := statSection{m: m}
-	trap.Run(trapStats, unsafe.Pointer(&x))
 	s = append(s,
 		Stat{"mdio_timeouts", m.bus.Timeouts()},
 		Stat{"rx_ring_size", uint64(m.rx[x.ring].Len())},
@@ -150,6 +148,9 @@ func trapStats(p unsafe.Pointer) {
 	x := (*statSection)(p)
 	m := x.m
 	x.ring = m.cur.Load() & 1
+	if !m.txBusy.Load() {
+		m.reclaimed(m.tx[x.ring].Reclaim()) // what was sent since the last frame
+	}
 	x.queued = m.tx[x.ring].Queued()
 	if m.state.Load() == stateOpen {
 		for i := range mibs {

@@ -51,7 +51,7 @@ func (m *MAC) StartXmit(parts [][]byte, flags netdev.TxFlags) netdev.TxStatus {
 	if at < minFrame {
 		clear(buf[at:minFrame])
 	}
-	control := uint32(bd.TxInt)
+	control := m.txInterrupt(t)
 	if flags != 0 {
 		control |= m.checksums(buf[:n], flags)
 	}
@@ -61,6 +61,16 @@ func (m *MAC) StartXmit(parts [][]byte, flags netdev.TxFlags) netdev.TxStatus {
 	m.count(txQueued)
 	m.txBusy.Store(false)
 	return netdev.TxOK
+}
+
+// txInterrupt tells whether the next frame is to raise TXF. Nobody waits for a
+// frame to be sent: the parts were copied, and the next StartXmit reclaims. So
+// interrupts for it are only wanted when the ring gets full. Trap context.
+func (m *MAC) txInterrupt(t *bd.TX) (control uint32) {
+	if t.Free() <= t.Len()/2 || m.cfg.Quirks&QuirkERR006358 != 0 {
+		return bd.TxInt
+	}
+	return 0
 }
 
 // byteAt returns byte i of the gathered frame, 0 if it has none.

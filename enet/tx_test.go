@@ -107,6 +107,38 @@ func TestFullRingRefusesKeepsOrderAndLosesNothing(t *testing.T) {
 	}
 }
 
+func TestSentFramesInterruptOnlyWhenTheRingGetsFull(t *testing.T) {
+	b := openBench(t, rings(4, 8))
+	for i := range 100 {
+		b.xmit(frame(otherMAC, 60, i))
+		b.step()
+	}
+	if n := b.model.IRQs(); n != 0 {
+		t.Errorf("%d interrupts for frames nobody waits for", n)
+	}
+	b.wantStat("tx_done", 100)
+	b.model.SetFaults(func(f *macmodel.Faults) { f.TxManual = true })
+	for b.xmit(frame(otherMAC, 60, 0)) == netdev.TxOK {
+	}
+	b.model.RunTx(4)
+	if b.model.IRQ() {
+		t.Error("an interrupt while half of the ring is free")
+	}
+	b.model.RunTx(1)
+	if !b.model.IRQ() {
+		t.Error("no interrupt although the ring was full")
+	}
+	b.step()
+	if st := b.xmit(frame(otherMAC, 60, 0)); st != netdev.TxOK {
+		t.Errorf("status %d", st)
+	}
+	b = openBench(t, func(c *Config) { c.Quirks = QuirkERR006358 })
+	b.xmit(frame(otherMAC, 60, 0))
+	if b.step() != 1 {
+		t.Error("no interrupt on a part that needs it")
+	}
+}
+
 func TestTxIdleTellsWhetherEverythingHasLeft(t *testing.T) {
 	b := openBench(t)
 	b.model.SetFaults(func(f *macmodel.Faults) { f.TxManual = true })
@@ -127,7 +159,7 @@ func TestTxIdleTellsWhetherEverythingHasLeft(t *testing.T) {
 }
 
 func TestLostDoorbellIsRungAgainAfterReclaim(t *testing.T) { // ERR006358
-	b := openBench(t)
+	b := openBench(t, func(c *Config) { c.Quirks = QuirkERR006358 })
 	b.model.SetFaults(func(f *macmodel.Faults) { f.TxManual = true })
 	b.xmit(frame(otherMAC, 60, 0))
 	b.model.RunTx(-1) // the engine finishes the first while the second is rung

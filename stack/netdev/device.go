@@ -174,14 +174,49 @@ func (d *Device) Receive(frame []byte, flags RxFlags) {
 func (d *Device) Deliver(frame []byte, flags RxFlags) { d.deliver(d.hooks.Load(), frame, flags) }
 
 func (d *Device) deliver(h *hooks, frame []byte, flags RxFlags) {
+	var b RxBatch
+	d.pass(h, frame, flags, &b)
+	d.Received(&b)
+}
+
+// RxBatch counts the frames of one poll, so that the device's counters are
+// updated once for all of them.
+type RxBatch struct {
+	packets, bytes, multicast uint32
+}
+
+// ReceiveBatch is Receive of one frame of many. After the last the driver calls
+// Received. Network thread.
+func (d *Device) ReceiveBatch(frame []byte, flags RxFlags, b *RxBatch) {
+	h := d.hooks.Load()
+	if h != nil && d.hooked(h, frame, flags) {
+		return
+	}
+	d.pass(h, frame, flags, b)
+}
+
+// Received adds a batch to the device's counters.
+func (d *Device) Received(b *RxBatch) {
+	if b.packets == 0 {
+		return
+	}
+	d.counters.RxPackets.Add(uint64(b.packets))
+	d.counters.RxBytes.Add(uint64(b.bytes))
+	if b.multicast != 0 {
+		d.counters.Multicast.Add(uint64(b.multicast))
+	}
+	*b = RxBatch{}
+}
+
+func (d *Device) pass(h *hooks, frame []byte, flags RxFlags, b *RxBatch) {
 	if d.receive == nil {
 		d.counters.RxDropped.Add(1)
 		return
 	}
-	d.counters.RxPackets.Add(1)
-	d.counters.RxBytes.Add(uint64(len(frame)))
+	b.packets++
+	b.bytes += uint32(len(frame))
 	if len(frame) >= 6 && frame[0]&1 != 0 && !isBroadcast(frame) {
-		d.counters.Multicast.Add(1)
+		b.multicast++
 	}
 	if h != nil && h.xdp != nil && !d.runXDP(h.xdp, frame) {
 		return
