@@ -1,4 +1,4 @@
-//go:build mx6ulevk
+//go:build arm
 
 package main
 
@@ -28,10 +28,9 @@ var epit = mmio.At(epit1)
 // clock is what EPIT1's interrupt does.
 var clock struct {
 	p    *platform
-	fn   func() bool
 	hz   int64       // of the counter
 	napi netdev.NAPI // polled on an interrupt, for PollLatency
-	take bool        // schedule napi instead of fn
+	take bool        // schedule napi instead of the far end
 	load uint32
 
 	left      int
@@ -64,9 +63,9 @@ func epitRun(load uint32, flags uint32) {
 	epit.Write32(epitCR, epitRLD|epitIPG|epitIOVW|epitENMOD|flags|epitEN)
 }
 
-// Every is part of guest.Platform: fn is called by the timer's interrupt.
-func (p *platform) Every(period time.Duration, fn func() bool) {
-	clock.fn = fn
+// every has the timer's interrupt call the far end's Tick each period until it
+// returns false.
+func (p *platform) every(period time.Duration) {
 	clock.take = false
 	epitRun(uint32(int64(period)*clock.hz/int64(time.Second)), epitOCIEN)
 }
@@ -80,7 +79,7 @@ func epitTick() {
 		return
 	}
 	t0 := kernel.Nanotime()
-	if !c.fn() {
+	if !c.p.far.Tick() {
 		epit.Write32(epitCR, 0)
 	}
 	c.p.ticks++

@@ -1,4 +1,4 @@
-//go:build mx6ulevk
+//go:build arm
 
 // Command firmware is the benchmarks' firmware: the device under test is eth0
 // with all of gasp on it, opened as every firmware does it; the far end of its
@@ -14,7 +14,6 @@ import (
 	"regexp"
 
 	"github.com/gasp-go/gasp"
-	_ "github.com/gasp-go/gasp/boards/mx6ulevk"
 	"github.com/gasp-go/gasp/internal/bench/guest"
 )
 

@@ -19,24 +19,19 @@ import (
 // Platform is the system under test. Times are in ns of the guest's clock, which
 // are instructions.
 type Platform interface {
-	// Self is the device under test, Port the far end of its wire; the device
-	// knows the far end's MAC address for good.
+	// Self is the device under test. It knows the far end's MAC address for
+	// good.
 	Self() wire.Host
-	Port() *wire.Port
 
-	// Every calls fn once a period until it returns false. fn may be called in
-	// trap context.
-	Every(period time.Duration, fn func() bool)
-
-	// Run calls fn where nothing of the system under test runs meanwhile.
-	Run(fn func())
+	// Far has the far end of the wire do something. It returns when that is
+	// done or, what takes periods, begun.
+	Far(j wire.Job) wire.Report
 
 	// Count reads the counters.
 	Count() Counts
 
-	// Xmit sends a frame as close to the driver as there is; nil: there is no
-	// way.
-	Xmit() func(frame []byte) bool
+	// Send sends n frames as close to the driver as there is a way.
+	Send(frame []byte, n int) error
 
 	// PollLatency is the time from an interrupt to the first instruction of a
 	// NAPI poll on an idle system, mean and most of n; ok is false if it cannot be told.
@@ -45,8 +40,8 @@ type Platform interface {
 
 // Counts are what is looked at before and after a measurement.
 type Counts struct {
-	Busy   int64  // instructions that were not idle, without those that fn of Every and Run took
-	Ticks  uint64 // calls by Every
+	Busy   int64  // instructions that were not idle, without the far end's
+	Ticks  uint64 // periods of the far end
 	IRQs   uint64 // the device's interrupts
 	Polls  uint64 // NAPI polls
 	Frames uint64 // received by the device

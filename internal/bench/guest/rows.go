@@ -47,25 +47,18 @@ const (
 // paced sends n frames, one a period, and measures until they are received and
 // all is quiet. send false: the same without the frames.
 func (b *bench) paced(frame []byte, n int, period time.Duration, send bool) Counts {
-	port := b.Port()
-	port.Load(frame)
-	port.Drain(wire.IsUDP)
-	left, length := n, len(frame)
-	tick := func() bool {
-		if send {
-			port.Queue(length)
-			port.Kick()
-		}
-		left--
-		return left > 0
+	b.Far(wire.Job{Op: wire.Load, Frame: frame})
+	b.Far(wire.Job{Op: wire.Drain})
+	job := wire.Job{Op: wire.Pace, N: n, Period: period}
+	measure, frames := b.baseline, uint64(0)
+	if send {
+		job.Length = len(frame)
+		measure, frames = b.measure, uint64(n)
 	}
-	measure, frames := b.measure, uint64(n)
-	if !send {
-		measure, frames = b.baseline, 0
-	}
+	defer b.Far(wire.Job{Op: wire.Stop})
 	return measure(func() {
 		first := b.Count().Frames
-		b.Every(period, tick)
+		b.Far(job)
 		time.Sleep(time.Duration(n)*period + tail)
 		b.await(first + frames)
 	})
@@ -87,11 +80,10 @@ func (b *bench) onePer(frame []byte, n int, period time.Duration) Counts {
 
 // saturated sends n frames at once and measures until they are received.
 func (b *bench) saturated(frame []byte, n int) (Counts, error) {
-	port := b.Port()
-	port.Load(frame)
+	b.Far(wire.Job{Op: wire.Load, Frame: frame})
 	c := b.measure(func() {
 		first := b.Count().Frames
-		b.Run(func() { port.Burst(n, len(frame)) })
+		b.Far(wire.Job{Op: wire.Burst, N: n, Length: len(frame)})
 		b.await(first + uint64(n))
 	})
 	if c.Frames < uint64(n) {
@@ -117,34 +109,29 @@ func (b *bench) dropIsolated() Result {
 func (b *bench) icmpEcho() Result {
 	n := isolated / b.scale
 	c := b.onePer(wire.Echo(Far, b.Self(), 56), n, isolation)
-	if got := b.Port().Drain(wire.IsEchoReply); got != n {
+	if got := b.drain(wire.KindEchoReply); got != n {
 		return failed(fmt.Errorf("%d of %d answers came", got, n))
 	}
 	return c.per(int64(n))
 }
 
 func (b *bench) rawTransmit() Result {
-	send := b.Xmit()
-	if send == nil {
-		return Result{Err: "no way past the stack"}
-	}
 	n := isolated / b.scale
 	frame := wire.Unknown(b.Self(), Far)
-	b.Port().Drain(wire.IsUnknown)
-	refused := 0
+	b.drain(wire.KindAny)
+	var err error
 	c := b.measure(func() {
-		for range n {
-			if !send(frame) {
-				refused++
-			}
-		}
+		err = b.Send(frame, n)
 		time.Sleep(tail)
 	})
-	if got := b.Port().Drain(wire.IsUnknown); got != n || refused > 0 {
-		return failed(fmt.Errorf("%d of %d frames left, %d were refused", got, n, refused))
+	if got := b.drain(wire.KindAny); err != nil || got < n {
+		return failed(fmt.Errorf("%d of %d frames left (%v)", got, n, err))
 	}
 	return c.per(int64(n))
 }
+
+// drain takes what the far end received and returns how much was of a kind.
+func (b *bench) drain(k wire.Kind) int { return b.Far(wire.Job{Op: wire.Drain, Kind: k}).N }
 
 func (b *bench) irqToPoll() Result {
 	const n = 200

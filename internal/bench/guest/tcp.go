@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync/atomic"
 	"time"
 
 	"github.com/gasp-go/gasp/internal/bench/wire"
@@ -40,13 +39,16 @@ func (b *bench) tcp(receive bool, ackEvery int) Result {
 	from := Far
 	b.connections++
 	from.Port += b.connections
-	far := wire.NewTCP(b.Port(), from, to)
-	far.Sends = receive
-	far.AckEvery = max(ackEvery, 1)
-	var stop atomic.Bool
-	defer stop.Store(true)
-	b.Every(turn, func() bool { far.Tick(); return !stop.Load() })
-
+	b.Far(wire.Job{Op: wire.Connect, Period: turn, From: from, To: to, Sends: receive, AckEvery: ackEvery})
+	stopped := false
+	stop := func() (r wire.Report) {
+		if !stopped {
+			r = b.Far(wire.Job{Op: wire.Stop})
+		}
+		stopped = true
+		return r
+	}
+	defer stop()
 	conn, err := ln.AcceptTCP()
 	if err != nil {
 		return failed(err)
@@ -67,8 +69,8 @@ func (b *bench) tcp(receive bool, ackEvery int) Result {
 	if err != nil {
 		return failed(fmt.Errorf("after %d bytes: %w", n, err))
 	}
-	if far.Odd > 0 {
-		return failed(fmt.Errorf("%d segments came out of order", far.Odd))
+	if r := stop(); r.Odd > 0 {
+		return failed(fmt.Errorf("%d segments came out of order", r.Odd))
 	}
 	c.Busy -= int64(float64(idle.Busy) / float64(idle.Ticks) * float64(c.Ticks))
 	return c.per(int64(n))
@@ -76,10 +78,11 @@ func (b *bench) tcp(receive bool, ackEvery int) Result {
 
 // turns measures turns of a far end that has nothing to do.
 func (b *bench) turns() Counts {
-	left := 500
+	const n = 500
+	defer b.Far(wire.Job{Op: wire.Stop})
 	return b.baseline(func() {
-		b.Every(turn, func() bool { left--; return left > 0 })
-		time.Sleep(500*turn + tail)
+		b.Far(wire.Job{Op: wire.Pace, N: n, Period: turn})
+		time.Sleep(n*turn + tail)
 	})
 }
 

@@ -93,7 +93,7 @@ func (b *bench) udpEcho() Result {
 	defer closeIt()
 	n := isolated / b.scale
 	c := b.onePer(b.datagram(), n, isolation)
-	if got := b.Port().Drain(wire.IsUDP); got != n {
+	if got := b.drain(wire.KindUDP); got != n {
 		return failed(fmt.Errorf("%d of %d answers came", got, n))
 	}
 	return c.per(int64(n))
@@ -108,7 +108,7 @@ func (b *bench) udpTransmit() Result {
 	n := isolated / b.scale
 	to := netip.AddrPortFrom(netip.AddrFrom4(Far.IP), Far.Port)
 	data := make([]byte, size)
-	b.Port().Drain(wire.IsUDP)
+	b.drain(wire.KindUDP)
 	var sendErr error
 	c := b.measure(func() {
 		for range n {
@@ -118,7 +118,7 @@ func (b *bench) udpTransmit() Result {
 		}
 		time.Sleep(tail)
 	})
-	if got := b.Port().Drain(wire.IsUDP); got != n {
+	if got := b.drain(wire.KindUDP); got != n {
 		return failed(fmt.Errorf("%d of %d datagrams left (last error: %v)", got, n, sendErr))
 	}
 	return c.per(int64(n))

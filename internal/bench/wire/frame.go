@@ -14,7 +14,7 @@ const (
 	ethLen, ipLen, udpLen, icmpLen = 14, 20, 8, 8
 
 	typeIP      = 0x0800
-	TypeUnknown = 0x88b5 // IEEE 802's for experiments: nobody takes it
+	typeUnknown = 0x88b5 // IEEE 802's for experiments: nobody takes it
 
 	protoICMP, protoTCP, protoUDP = 1, 6, 17
 )
@@ -22,7 +22,7 @@ const (
 // Unknown is a minimum frame of a type that no stack knows.
 func Unknown(from, to Host) []byte {
 	f := make([]byte, 60)
-	ethernet(f, from, to, TypeUnknown)
+	ethernet(f, from, to, typeUnknown)
 	return f
 }
 
@@ -55,17 +55,17 @@ func Echo(from, to Host, n int) []byte {
 	return f
 }
 
-// IsEchoReply tells whether f is an answer to Echo.
-func IsEchoReply(f []byte) bool {
+// isEchoReply tells whether f is an answer to Echo.
+func isEchoReply(f []byte) bool {
 	return isIP(f, protoICMP) && len(f) >= ethLen+ipLen+icmpLen && f[ethLen+ipLen] == 0
 }
 
-// IsUDP tells whether f is a datagram.
-func IsUDP(f []byte) bool { return isIP(f, protoUDP) }
+// isUDP tells whether f is a datagram.
+func isUDP(f []byte) bool { return isIP(f, protoUDP) }
 
-// IsUnknown tells whether f is of the type that nobody takes.
-func IsUnknown(f []byte) bool {
-	return len(f) >= ethLen && binary.BigEndian.Uint16(f[12:]) == TypeUnknown
+// isUnknown tells whether f is of the type that nobody takes.
+func isUnknown(f []byte) bool {
+	return len(f) >= ethLen && binary.BigEndian.Uint16(f[12:]) == typeUnknown
 }
 
 func isIP(f []byte, proto byte) bool {

@@ -171,10 +171,10 @@ func (p *Port) Resume() {
 }
 
 // Drain takes everything that was received and returns how many of the frames
-// is says yes to.
-func (p *Port) Drain(is func(frame []byte) bool) (n int) {
+// are of a kind.
+func (p *Port) Drain(k Kind) (n int) {
 	for f := p.Next(); f != nil; f = p.Next() {
-		if is(f) {
+		if k.is(f) {
 			n++
 		}
 		p.Done()

@@ -81,14 +81,14 @@ func whole(f []byte) bool {
 
 func TestFramesHaveRightChecksums(t *testing.T) {
 	for _, n := range []int{0, 1, 56, 64, 1000} {
-		if f := UDP(far, near, n); !whole(f) || !IsUDP(f) || len(f) != 42+n {
+		if f := UDP(far, near, n); !whole(f) || !isUDP(f) || len(f) != 42+n {
 			t.Errorf("datagram of %d: %x", n, f)
 		}
-		if f := Echo(far, near, n); !whole(f) || IsEchoReply(f) || IsUDP(f) {
+		if f := Echo(far, near, n); !whole(f) || isEchoReply(f) || isUDP(f) {
 			t.Errorf("echo of %d: %x", n, f)
 		}
 	}
-	if f := Unknown(far, near); !IsUnknown(f) || IsUDP(f) || len(f) != 60 {
+	if f := Unknown(far, near); !isUnknown(f) || isUDP(f) || len(f) != 60 {
 		t.Errorf("%x", f)
 	}
 }
@@ -129,7 +129,7 @@ func TestReceivedFramesComeInOrder(t *testing.T) {
 	}
 	m.arrive(UDP(far, near, 1))
 	m.arrive(Unknown(far, near))
-	if n := p.Drain(IsUDP); n != 1 || p.Next() != nil {
+	if n := p.Drain(KindUDP); n != 1 || p.Next() != nil {
 		t.Errorf("drained %d", n)
 	}
 }
@@ -241,8 +241,39 @@ func TestNothingAllocates(t *testing.T) {
 		m.arrive(f)
 		c.Tick()
 		c.port.Queue(64)
-		c.port.Drain(IsUDP)
+		c.port.Drain(KindUDP)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestTheEndDoesAsItIsTold(t *testing.T) {
+	p, m := newPort()
+	e := NewEnd(p)
+	f := UDP(far, near, 8)
+	e.Do(Job{Op: Load, Frame: f})
+	e.Do(Job{Op: Burst, N: 3, Length: len(f)})
+	if n := len(m.take()); n != 3 {
+		t.Errorf("burst of 3: %d", n)
+	}
+	for _, length := range []int{len(f), 0} {
+		_, ticks := e.Do(Job{Op: Pace, N: 2, Length: length})
+		if !ticks || !e.Tick() || e.Tick() || e.Tick() {
+			t.Error("not two ticks")
+		}
+		if n := len(m.take()); n != min(length, 1)*2 {
+			t.Errorf("pace with length %d: %d frames", length, n)
+		}
+	}
+	m.arrive(f)
+	m.arrive(Unknown(far, near))
+	if r, _ := e.Do(Job{Op: Drain, Kind: KindUnknown}); r.N != 1 {
+		t.Errorf("drained %d", r.N)
+	}
+	if _, ticks := e.Do(Job{Op: Connect, From: far, To: near, Sends: true}); !ticks || !e.Tick() || len(m.take()) != 1 {
+		t.Error("does not connect")
+	}
+	if e.Do(Job{Op: Stop}); e.Tick() {
+		t.Error("does not stop")
 	}
 }
