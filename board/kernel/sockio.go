@@ -208,13 +208,26 @@ func sysRecvfrom(t *thread, fd, p, n, flags, addr, addrLen uint32) uint32 {
 // struct msghdr: name, namelen, iov, iovlen, control, controllen, flags.
 const msghdrSize = 28
 
+// msgVector is the buffers of a message.
+func msgVector(msg uint32) (v vector, e uint32) {
+	switch addr, n := load32(msg+8), load32(msg+12); {
+	case n > 1024:
+		return v, errno(EMSGSIZE)
+	case n > 0 && addr == 0: // which would mean one buffer, so many times
+		return v, errno(EFAULT)
+	case n > 0:
+		v = vector{addr: addr, n: n}
+	}
+	return v, 0
+}
+
 func sysSendmsg(t *thread, fd, msg, flags uint32) uint32 {
 	if !accessible(msg, msghdrSize, false) {
 		return errno(EFAULT)
 	}
-	v := vector{addr: load32(msg + 8), n: load32(msg + 12)}
-	if v.n == 0 {
-		v = vector{n: 0}
+	v, e := msgVector(msg)
+	if e != 0 {
+		return e
 	}
 	return sockSend(t, fd, &v, flags, load32(msg), load32(msg+4))
 }
@@ -223,9 +236,9 @@ func sysRecvmsg(t *thread, fd, msg, flags uint32) uint32 {
 	if !accessible(msg, msghdrSize, true) {
 		return errno(EFAULT)
 	}
-	v := vector{addr: load32(msg + 8), n: load32(msg + 12)}
-	if v.n == 0 {
-		v = vector{n: 0}
+	v, e := msgVector(msg)
+	if e != 0 {
+		return e
 	}
 	var from sockAddr
 	r, cut := sockRecv(t, fd, &v, flags, &from)

@@ -166,7 +166,7 @@ func (t *tester) try(nr uint32, a [6]uintptr) {
 		return
 	}
 	t.Calls++
-	t.watch.begin()
+	t.watch.begin(nr, a)
 	r, e := raw(uintptr(nr), a[0], a[1], a[2], a[3], a[4], a[5])
 	t.watch.done()
 	if e == 0 {

@@ -15,9 +15,15 @@ type watchdog struct {
 	seq  atomic.Uint32 // odd: a call is under way
 	stop chan bool
 	tid  int
+
+	nr   uint32 // the call
+	args [6]uintptr
 }
 
-const tick = 500 * time.Microsecond
+const (
+	tick     = 500 * time.Microsecond
+	maxWaits = 10_000 // ticks
+)
 
 func (w *watchdog) start() {
 	w.tid = syscall.Gettid()
@@ -34,7 +40,9 @@ func (w *watchdog) start() {
 			if now != last || now&1 == 0 {
 				waits = 0
 			} else {
-				waits++
+				if waits++; waits == maxWaits {
+					panic(callText(w.nr, w.args) + " does not end")
+				}
 				if waits > 3 {
 					closeFDs()
 				}
@@ -45,6 +53,10 @@ func (w *watchdog) start() {
 	}()
 }
 
-func (w *watchdog) end()   { close(w.stop) }
-func (w *watchdog) begin() { w.seq.Add(1) }
-func (w *watchdog) done()  { w.seq.Add(1) }
+func (w *watchdog) end()  { close(w.stop) }
+func (w *watchdog) done() { w.seq.Add(1) }
+
+func (w *watchdog) begin(nr uint32, args [6]uintptr) {
+	w.nr, w.args = nr, args
+	w.seq.Add(1)
+}

@@ -104,8 +104,8 @@ type guest struct {
 	ctx     context.Context // done with the test, or when QEMU ends
 }
 
-// boot starts the firmware as o says, whose Kernel and Serial, and Board if it
-// is nil, are filled in. The guest ends with the test; if that failed, the
+// boot starts the firmware as o says, whose Serial, and Kernel and Board if there
+// is none, are filled in. The guest ends with the test; if that failed, the
 // serial console's last lines are shown.
 func boot(t *testing.T, o qemu.Options) *guest {
 	t.Helper()
@@ -116,7 +116,10 @@ func boot(t *testing.T, o qemu.Options) *guest {
 	if o.Board == nil {
 		o.Board = &built.board
 	}
-	o.Kernel, o.Serial = built.image, g.serial
+	if o.Kernel == "" {
+		o.Kernel = built.image
+	}
+	o.Serial = g.serial
 	m, err := qemu.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

@@ -126,6 +126,12 @@ func (n *namespace) way() way {
 // by ip, inside the namespace.
 func (n *namespace) boot(args string) *guest {
 	n.t.Helper()
+	return n.bootImage("", args)
+}
+
+// bootImage does the same with another firmware.
+func (n *namespace) bootImage(image, args string) *guest {
+	n.t.Helper()
 	script := filepath.Join(n.t.TempDir(), "qemu")
 	text := fmt.Sprintf("#!/bin/sh\nexec ip netns exec %s '%s' \"$@\"\n", n.name, built.board.QEMU)
 	if err := os.WriteFile(script, []byte(text), 0o700); err != nil {
@@ -133,7 +139,7 @@ func (n *namespace) boot(args string) *guest {
 	}
 	b := built.board
 	b.QEMU = script
-	g := boot(n.t, qemu.Options{Board: &b, BootArgs: args, Extra: []string{
+	g := boot(n.t, qemu.Options{Kernel: image, Board: &b, BootArgs: args, Extra: []string{
 		"-netdev", "tap,id=tap0,ifname=" + tapName + ",script=no,downscript=no", "-net", "nic,netdev=tap0"}})
 	g.serving(n.way())
 	return g
