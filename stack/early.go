@@ -67,19 +67,23 @@ const (
 )
 
 // earlyDemux deals with a frame for our MAC address and reports whether it has;
-// if not, it has not touched anything. Network thread.
-func (l *link) earlyDemux(proto tcpip.NetworkProtocolNumber, frame []byte) bool {
+// if not, it has not touched anything. verified: the checksums are known to be
+// right. Network thread.
+func (l *link) earlyDemux(proto tcpip.NetworkProtocolNumber, frame []byte, verified bool) bool {
+	if l.tap.Load() != nil {
+		return false
+	}
 	p := frame[ethLen:]
 	switch proto {
 	case header.IPv4ProtocolNumber:
-		return l.early4(p)
+		return l.early4(p, verified)
 	case header.IPv6ProtocolNumber:
-		return l.early6(p)
+		return l.early6(p, verified)
 	}
 	return false
 }
 
-func (l *link) early4(p []byte) bool {
+func (l *link) early4(p []byte, verified bool) bool {
 	if len(p) < ip4Len+udpLen || p[0] != 0x45 || p[6]&0xbf|p[7] != 0 {
 		return false
 	}
@@ -92,7 +96,7 @@ func (l *link) early4(p []byte) bool {
 	if dst != a.v4 || src == a.v4 || src == a.broadcast || !unicast4(src) {
 		return false
 	}
-	if p[9] != protoICMP && p[9] != protoUDP || inet.Fold(inet.Sum(p[:ip4Len], 0)) != 0xffff {
+	if p[9] != protoICMP && p[9] != protoUDP || !verified && inet.Fold(inet.Sum(p[:ip4Len], 0)) != 0xffff {
 		return false
 	}
 	p = p[:n]
@@ -104,14 +108,14 @@ func (l *link) early4(p []byte) bool {
 	if s == nil || !s.takes4(src, dst) {
 		return false
 	}
-	if u[6]|u[7] != 0 && inet.Fold(inet.Sum(u, inet.Pseudo(p[12:20], protoUDP, len(u)))) != 0xffff {
+	if !verified && u[6]|u[7] != 0 && inet.Fold(inet.Sum(u, inet.Pseudo(p[12:20], protoUDP, len(u)))) != 0xffff {
 		return false
 	}
 	from := mapped4(p[12:])
 	return l.deliver(s, u, &from)
 }
 
-func (l *link) early6(p []byte) bool {
+func (l *link) early6(p []byte, verified bool) bool {
 	if len(p) < ip6Len+udpLen || p[0]>>4 != 6 {
 		return false
 	}
@@ -135,7 +139,7 @@ func (l *link) early6(p []byte) bool {
 	if !a.has6((*ipAddr)(p[24:])) || a.has6(&src) || !unicast6(&src) || !s.takes6(&src, (*ipAddr)(p[24:])) {
 		return false
 	}
-	if u[6]|u[7] == 0 || inet.Fold(inet.Sum(u, inet.Pseudo(p[8:40], protoUDP, len(u)))) != 0xffff {
+	if u[6]|u[7] == 0 || !verified && inet.Fold(inet.Sum(u, inet.Pseudo(p[8:40], protoUDP, len(u)))) != 0xffff {
 		return false
 	}
 	return l.deliver(s, u, &src)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"unsafe"
 
@@ -17,15 +18,16 @@ import (
 // early is a node whose sent frames are kept and whose clock stands still.
 type early struct {
 	*node
-	now  int64
+	now  atomic.Int64
 	sent [][]byte // trap context
 }
 
 var earlyPeer = [6]byte{2, 0, 0, 0, 0, 9}
 
 func newEarly(t *testing.T) *early {
-	e := &early{node: newNode(t, "e", 1, nil), now: 1e9}
-	e.link.now = func() int64 { return e.now }
+	e := &early{node: newNode(t, "e", 1, nil)}
+	e.now.Store(1e9)
+	e.link.now = e.now.Load
 	e.out = func(frame []byte) { e.sent = append(e.sent, frame) }
 	if err := e.port.dev.Open(); err != nil {
 		t.Fatal(err)
@@ -36,6 +38,8 @@ func newEarly(t *testing.T) *early {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	// The last change of addresses by itself: it voids what is known.
+	e.await(t, "link-local address", func(i AddrInfo) bool { return len(i.IPv6) == 1 })
 	// gVisor must not have to ask for the peer, so the peer asks first.
 	arp := make([]byte, 28)
 	copy(arp, []byte{0, 1, 8, 0, 6, 4, 0, 1})
@@ -43,8 +47,23 @@ func newEarly(t *testing.T) *early {
 	copy(arp[14:], []byte{10, 0, 0, 9})
 	copy(arp[24:], []byte{10, 0, 0, 1})
 	e.link.receive(slices.Concat([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, earlyPeer[:], []byte{8, 6}, arp), 0)
-	e.now++ // after what the configuration made void
+	e.now.Add(1) // after what the configuration made void
 	return e
+}
+
+// learn makes the peer a known destination.
+func (e *early) learn(t *testing.T) {
+	t.Helper()
+	e.now.Add(1)
+	if e.link.receive(echoRequest(8), 0); !e.known() {
+		t.Fatal("the peer does not become known")
+	}
+}
+
+func (e *early) known() (ok bool) {
+	to := mapped4([]byte{10, 0, 0, 9})
+	inTrap(func() { ok = e.link.dst.lookup(&to, e.now.Load()) != nil })
+	return ok
 }
 
 // last returns the frame sent last of the given protocol, nil if there is none.
@@ -111,11 +130,12 @@ func udpFrame(from, to uint16, payload []byte) []byte {
 }
 
 func TestAnEchoReplyIsTheSameWithAndWithoutGVisor(t *testing.T) {
+	t.Parallel()
 	e := newEarly(t)
 	for i, n := range []int{0, 1, 2, 56, 1471, 1472} {
 		req := echoRequest(n)
 		before := e.link.early.echos.Load()
-		e.now += 2 * dstLife // what is known has expired
+		e.now.Add(2 * dstLife) // what is known has expired
 		e.link.receive(slices.Clone(req), 0)
 		slow := e.last(protoICMP)
 		if got := e.link.early.echos.Load(); got != before {
@@ -160,6 +180,7 @@ func (e *early) listen(t *testing.T, addr string, s *sink) {
 }
 
 func TestAPlainDatagramGoesStraightToItsSocket(t *testing.T) {
+	t.Parallel()
 	e := newEarly(t)
 	s := &sink{UDPSocket: UDPSocket{Port: 7, V4: true, V6: true}}
 	e.listen(t, ":7", s)
@@ -182,10 +203,11 @@ func TestAPlainDatagramGoesStraightToItsSocket(t *testing.T) {
 }
 
 func TestWhatIsNotPlainGoesThroughGVisor(t *testing.T) {
+	t.Parallel()
 	e := newEarly(t)
 	s := &sink{UDPSocket: UDPSocket{Port: 7, V4: true}}
 	e.listen(t, ":7", s)
-	e.link.receive(echoRequest(8), 0) // so that the peer is known
+	e.learn(t)
 	edit := func(at int, v byte, fix bool) func([]byte) []byte {
 		return func(f []byte) []byte {
 			f[ethLen+at] = v
@@ -215,7 +237,7 @@ func TestWhatIsNotPlainGoesThroughGVisor(t *testing.T) {
 		"empty":                      func(f []byte) []byte { return f[:ethLen] },
 	} {
 		for kind, frame := range map[string][]byte{"echo": echoRequest(20), "udp": udpFrame(9, 7, make([]byte, 20))} {
-			if f := change(slices.Clone(frame)); e.link.earlyDemux(header.IPv4ProtocolNumber, f) {
+			if f := change(slices.Clone(frame)); e.link.earlyDemux(header.IPv4ProtocolNumber, f, false) {
 				t.Errorf("%s, %s: taken", kind, name)
 			}
 		}
@@ -226,11 +248,11 @@ func TestWhatIsNotPlainGoesThroughGVisor(t *testing.T) {
 		"another port":       udpFrame(9, 8, nil),
 		"a wrong UDP length": func() []byte { f := udpFrame(9, 7, make([]byte, 9)); f[ethLen+ip4Len+5]--; sums(f); return f }(),
 	} {
-		if e.link.earlyDemux(header.IPv4ProtocolNumber, f) {
+		if e.link.earlyDemux(header.IPv4ProtocolNumber, f, false) {
 			t.Errorf("%s: taken", name)
 		}
 	}
-	if !e.link.earlyDemux(header.IPv4ProtocolNumber, udpFrame(9, 7, nil)) {
+	if !e.link.earlyDemux(header.IPv4ProtocolNumber, udpFrame(9, 7, nil), false) {
 		t.Error("a plain one is not taken either")
 	}
 	if len(s.got) != 1 {
@@ -239,6 +261,7 @@ func TestWhatIsNotPlainGoesThroughGVisor(t *testing.T) {
 }
 
 func TestASocketTakesWhatItsAddressesSay(t *testing.T) {
+	t.Parallel()
 	e := newEarly(t)
 	peer, us, other := mapped4([]byte{10, 0, 0, 9}), mapped4([]byte{10, 0, 0, 1}), mapped4([]byte{10, 0, 0, 3})
 	for name, c := range map[string]struct {
@@ -260,19 +283,20 @@ func TestASocketTakesWhatItsAddressesSay(t *testing.T) {
 			c.sockets[i].Receive = func([]byte, *[16]byte, uint16) UDPVerdict { return TookIt }
 			e.AddUDP(&c.sockets[i])
 		}
-		if got := e.link.earlyDemux(header.IPv4ProtocolNumber, udpFrame(9, 7, nil)); got != c.want {
+		if got := e.link.earlyDemux(header.IPv4ProtocolNumber, udpFrame(9, 7, nil), false); got != c.want {
 			t.Errorf("%s: taken %v", name, got)
 		}
 		for i := range c.sockets {
 			e.RemoveUDP(&c.sockets[i])
 		}
 	}
-	if e.link.earlyDemux(header.IPv4ProtocolNumber, udpFrame(9, 7, nil)) {
+	if e.link.earlyDemux(header.IPv4ProtocolNumber, udpFrame(9, 7, nil), false) {
 		t.Error("a removed socket still receives")
 	}
 }
 
 func TestASentDatagramIsTheSameWithAndWithoutGVisor(t *testing.T) {
+	t.Parallel()
 	e := newEarly(t)
 	c, err := e.DialUDP("udp4", "10.0.0.9:9")
 	if err != nil {
@@ -285,7 +309,7 @@ func TestASentDatagramIsTheSameWithAndWithoutGVisor(t *testing.T) {
 		for i := range payload {
 			payload[i] = byte(i * 5)
 		}
-		e.now += 2 * dstLife
+		e.now.Add(2 * dstLife)
 		if _, err := c.Write(payload); err != nil {
 			t.Fatal(err)
 		}
@@ -308,15 +332,10 @@ func TestASentDatagramIsTheSameWithAndWithoutGVisor(t *testing.T) {
 }
 
 func TestADestinationIsForgotten(t *testing.T) {
+	t.Parallel()
 	e := newEarly(t)
-	known := func() (ok bool) {
-		to := mapped4([]byte{10, 0, 0, 9})
-		inTrap(func() { ok = e.link.dst.lookup(&to, e.now) != nil })
-		return ok
-	}
-	learn := func() { e.link.receive(echoRequest(8), 0) }
 	for name, forget := range map[string]func(){
-		"after its life":               func() { e.now += dstLife },
+		"after its life":               func() { e.now.Add(dstLife - 1) },
 		"with a change of the carrier": func() { e.port.dev.SetCarrier(false); e.port.dev.SetCarrier(true) },
 		"with a change of addresses": func() {
 			if err := e.Configure(t.Context(), IPConfig{
@@ -327,28 +346,21 @@ func TestADestinationIsForgotten(t *testing.T) {
 			}
 		},
 	} {
-		e.now += 2 * dstLife
-		learn()
-		if !known() {
-			t.Fatalf("%s: not learnt", name)
-		}
-		e.now++
-		if learn(); !known() {
-			t.Errorf("%s: forgotten in use", name)
-		}
-		if forget(); known() {
+		e.now.Add(2 * dstLife)
+		e.learn(t)
+		e.now.Add(1)
+		e.link.receive(echoRequest(8), 0) // in use, but not learnt again
+		if forget(); e.known() {
 			t.Errorf("not forgotten %s", name)
 		}
 	}
-	e.now += dstLife - 1
-	if learn(); !known() {
-		t.Error("not learnt again")
-	}
+	e.learn(t)
 }
 
 func TestWhatCannotBeSentAtOnceIsNot(t *testing.T) {
+	t.Parallel()
 	e := newEarly(t)
-	e.link.receive(echoRequest(8), 0)
+	e.learn(t)
 	plain := Datagram{FromPort: 5, To: mapped4([]byte{10, 0, 0, 9}), ToPort: 9, N: 1, Size: 1}
 	plain.Parts[0] = []byte("x")
 	send := func(change func(d *Datagram)) (ok bool) {
@@ -378,8 +390,9 @@ func TestWhatCannotBeSentAtOnceIsNot(t *testing.T) {
 }
 
 func TestAPathTooNarrowLeavesLongPacketsToGVisor(t *testing.T) {
+	t.Parallel()
 	e := newEarly(t)
-	e.link.receive(echoRequest(8), 0)
+	e.learn(t)
 	send := func(n int) (ok bool) {
 		d := Datagram{FromPort: 5, To: mapped4([]byte{10, 0, 0, 9}), ToPort: 9, N: 1, Size: n}
 		d.Parts[0] = make([]byte, n)
@@ -396,8 +409,8 @@ func TestAPathTooNarrowLeavesLongPacketsToGVisor(t *testing.T) {
 	if send(1273) || !send(1272) {
 		t.Error("1300 bytes are not the limit")
 	}
-	e.now += narrowLife
-	e.link.receive(echoRequest(8), 0) // learnt again
+	e.now.Add(narrowLife)
+	e.learn(t)
 	if !send(1472) {
 		t.Error("the limit stays for ever")
 	}
@@ -408,8 +421,7 @@ func TestThePathsAroundGVisorDoNotAllocate(t *testing.T) {
 	s := &sink{UDPSocket: UDPSocket{Port: 7, V4: true}}
 	s.Receive = func([]byte, *[16]byte, uint16) UDPVerdict { return TookIt }
 	e.AddUDP(&s.UDPSocket)
-	e.now++
-	e.link.receive(echoRequest(8), 0)
+	e.learn(t)
 	e.last(protoICMP)
 	ping, dgram := echoRequest(56), udpFrame(9, 7, make([]byte, 64))
 	type sending struct {

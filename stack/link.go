@@ -32,6 +32,12 @@ type link struct {
 	udp   udpTable
 	now   func() int64 // ns, monotonic
 	early earlyStats
+	gro   gro
+	tso   tsoStats
+
+	// verified says of the packet that is being delivered that its checksums
+	// were verified: gVisor asks for the capability with each.
+	verified atomic.Bool
 
 	drops linkDrops
 
@@ -88,6 +94,9 @@ func (l *link) WritePackets(pkts gv.PacketBufferList) (int, tcpip.Error) {
 }
 
 func (l *link) write(pkt *gv.PacketBuffer) netdev.TxStatus {
+	if pkt.GSOOptions.Type != gv.GSONone {
+		return l.segment(pkt)
+	}
 	var parts [maxGather][]byte // stays on our stack: Xmit does not keep it
 	n := 0
 	views, skip := pkt.AsViewList()
@@ -183,7 +192,12 @@ func (l *link) SetLinkAddress(a tcpip.LinkAddress) {
 }
 
 // Capabilities implements stack.NetworkLinkEndpoint.
-func (l *link) Capabilities() gv.LinkEndpointCapabilities { return gv.CapabilityResolutionRequired }
+func (l *link) Capabilities() gv.LinkEndpointCapabilities {
+	if l.verified.Load() {
+		return gv.CapabilityResolutionRequired | gv.CapabilityRXChecksumOffload
+	}
+	return gv.CapabilityResolutionRequired
+}
 
 // ARPHardwareType implements stack.NetworkLinkEndpoint.
 func (l *link) ARPHardwareType() header.ARPHardwareType { return header.ARPHardwareEther }

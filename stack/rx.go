@@ -13,7 +13,7 @@ import (
 
 // receive is the device's receive function. It copies the frame's payload, the
 // only copy on the way in, and runs the stack on it. Network thread.
-func (l *link) receive(frame []byte, _ netdev.RxFlags) {
+func (l *link) receive(frame []byte, flags netdev.RxFlags) {
 	if tap := l.tap.Load(); tap != nil && (*tap)(frame) {
 		return
 	}
@@ -41,25 +41,47 @@ func (l *link) receive(frame []byte, _ netdev.RxFlags) {
 		l.drop(&l.drops.otherHost)
 		return
 	}
+	if l.dispatcher.Load() == nil {
+		l.drop(&l.drops.detached)
+		return
+	}
+	p := frame[header.EthernetMinimumSize:]
+	if l.martian(proto, to, p) {
+		l.drop(&l.drops.martian)
+		return
+	}
+	verified := flags&netdev.RxChecksumOK != 0
+	if to == tcpip.PacketHost {
+		if l.earlyDemux(proto, frame, verified) {
+			return
+		}
+		if s, ok := parseTCP(proto, p); ok {
+			s.verified = verified
+			if l.groReceive(&s) {
+				return
+			}
+			verified = s.verified
+		}
+	}
+	l.enter(proto, to, buffer.MakeWithData(p), verified)
+}
+
+// enter gives gVisor a packet. verified: its checksums are known to be right.
+// Network thread.
+func (l *link) enter(proto tcpip.NetworkProtocolNumber, to tcpip.PacketType, p buffer.Buffer, verified bool) {
+	pkt := gv.NewPacketBuffer(gv.PacketBufferOptions{Payload: p})
+	defer pkt.DecRef()
 	d := l.dispatcher.Load()
 	if d == nil {
 		l.drop(&l.drops.detached)
 		return
 	}
-	if l.martian(proto, to, frame[header.EthernetMinimumSize:]) {
-		l.drop(&l.drops.martian)
-		return
-	}
-	if to == tcpip.PacketHost && l.tap.Load() == nil && l.earlyDemux(proto, frame) {
-		return
-	}
-	pkt := gv.NewPacketBuffer(gv.PacketBufferOptions{
-		Payload: buffer.MakeWithData(frame[header.EthernetMinimumSize:]),
-	})
 	pkt.NetworkProtocolNumber = proto
 	pkt.PktType = to
+	if verified != l.verified.Load() {
+		l.verified.Store(verified)
+	}
 	(*d).DeliverNetworkPacket(proto, pkt)
-	pkt.DecRef()
 }
 
 // martian reports whether gVisor, which does not look, would answer what must

@@ -159,6 +159,7 @@ func New(cfg Config) (*Stack, error) {
 		return nil, err
 	}
 	cfg.Device.SetReceive(s.link.receive)
+	cfg.Device.SetGROFlush(s.link.groFlush)
 	cfg.Device.OnCarrier(s.carrier)
 	if cfg.Device.Carrier() {
 		s.carrier(true)

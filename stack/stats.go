@@ -32,6 +32,10 @@ type LinkStats struct {
 	InBadSource     uint64 `json:"InBadSource"`     // a group address as source
 	InMartian       uint64 `json:"InMartian"`       // addresses that must not be answered
 	InDetached      uint64 `json:"InDetached"`      // the stack was closed
+	GROPackets      uint64 `json:"GROPackets"`      // packets that GRO gave to gVisor
+	GROMerged       uint64 `json:"GROMerged"`       // TCP segments in them beyond the first of each
+	TSOPackets      uint64 `json:"TSOPackets"`      // TCP packets cut into segments
+	TSOSegments     uint64 `json:"TSOSegments"`     // segments they were cut into
 	OutNoBuffer     uint64 `json:"OutNoBuffer"`     // packets the driver had no room for
 }
 
@@ -146,6 +150,10 @@ func (l *link) stats() LinkStats {
 		InBadSource:     l.drops.source.Load(),
 		InMartian:       l.drops.martian.Load(),
 		InDetached:      l.drops.detached.Load(),
+		GROPackets:      l.gro.packets.Load(),
+		GROMerged:       l.gro.merged.Load(),
+		TSOPackets:      l.tso.packets.Load(),
+		TSOSegments:     l.tso.segments.Load(),
 	}
 }
 

@@ -34,6 +34,7 @@ func makePort(name string, mac [6]byte) *port {
 	p.dev = netdev.New(name, mac, 1500, p, p.soft)
 	p.napi.Init(p.soft, name, netdev.Weight, p.poll)
 	p.napi.Attach(p.dev)
+	p.napi.Attach(p.dev)
 	return p
 }
 
@@ -105,14 +106,16 @@ func (p *port) Stop() error {
 	return nil
 }
 
-func (p *port) StartXmit(parts [][]byte, _ netdev.TxFlags) netdev.TxStatus {
+func (p *port) StartXmit(parts [][]byte, flags netdev.TxFlags) netdev.TxStatus {
 	if p.busy != nil && p.busy() {
 		return netdev.TxBusy
 	}
 	if p.drop {
 		return netdev.TxOK
 	}
-	p.out(slices.Concat(parts...))
+	frame := slices.Concat(parts...)
+	netdev.InsertChecksums(frame, flags)
+	p.out(frame)
 	return netdev.TxOK
 }
 

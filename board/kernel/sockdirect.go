@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"runtime"
 	"unsafe"
 
 	"github.com/gasp-go/gasp/board/trap"
@@ -45,7 +46,9 @@ func sendDirect(s *sock, v *vector, total uint32, to *sockAddr) bool {
 		p, n := v.at(i)
 		d.Parts[i] = bytesAt(p, n)
 	}
-	return DirectHook((*DirectDatagram)(noescape(unsafe.Pointer(&d))))
+	sent := DirectHook((*DirectDatagram)(noescape(unsafe.Pointer(&d))))
+	runtime.KeepAlive(&d)
+	return sent
 }
 
 // noescape hides p from escape analysis: the kernel must not allocate, and the

@@ -1,0 +1,311 @@
+package stack
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+
+	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"github.com/gasp-go/gasp/stack/inet"
+)
+
+// Generic receive offload: consecutive segments of a TCP connection that one
+// poll finds in the ring become one packet before gVisor sees them, so that its
+// cost is the packet's and not the frame's. Rules are Linux's (tcp_gro_receive):
+// headers that differ in more than sequence number, PSH and window are not
+// merged, a segment shorter than the first or with PSH is the last, and nothing
+// outlives the poll.
+//
+// Beyond Linux, of pure acknowledgements that advance only the last is kept.
+// What a sender reads from their number it gets from duplicates, which are never
+// merged, and from the bytes they acknowledge.
+
+const (
+	groFlows   = 8        // connections that are merged at a time (Linux: MAX_GRO_SKBS)
+	groMaxSize = 65535    // bytes of an IP packet
+	groView    = 16 << 10 // bytes of a view that segments are gathered in
+	groViews   = groMaxSize/groView + 1
+
+	tcpLen   = header.TCPMinimumSize
+	protoTCP = 6
+)
+
+// gro holds the packets of the poll in progress. Network thread.
+type gro struct {
+	flows [groFlows]groFlow
+	held  int // flows in use
+	next  int // flow that is given up when all are in use
+
+	packets atomic.Uint64 // given to gVisor
+	merged  atomic.Uint64 // segments that became part of a packet before them
+}
+
+// groFlow is a packet that may grow. free: head is nil.
+type groFlow struct {
+	head     *buffer.View           // headers and payload of the first segment
+	rest     [groViews]*buffer.View // payload of the others
+	n        int                    // views in rest
+	ip       int                    // length of the IP header
+	hdr      int                    // of IP and TCP header
+	mss      int                    // payload of the first segment, 0: an acknowledgement
+	seq      uint32                 // that comes next
+	size     int                    // of the packet so far, bytes
+	segments int
+}
+
+// tcpSegment is a TCP segment as GRO sees it: a whole IP packet without options
+// or fragments.
+type tcpSegment struct {
+	p        []byte
+	ip, hdr  int
+	verified bool // its checksum is known to be right
+}
+
+// parseTCP checks that p is a TCP segment that GRO understands.
+func parseTCP(proto tcpip.NetworkProtocolNumber, p []byte) (s tcpSegment, ok bool) {
+	n := 0
+	switch {
+	case proto == header.IPv4ProtocolNumber:
+		if len(p) < ip4Len+tcpLen || p[0] != 0x45 || p[9] != protoTCP || p[6]&0xbf|p[7] != 0 {
+			return s, false
+		}
+		s.ip, n = ip4Len, int(binary.BigEndian.Uint16(p[2:]))
+	case proto == header.IPv6ProtocolNumber:
+		if len(p) < ip6Len+tcpLen || p[0]>>4 != 6 || p[6] != protoTCP {
+			return s, false
+		}
+		s.ip, n = ip6Len, ip6Len+int(binary.BigEndian.Uint16(p[4:]))
+	default:
+		return s, false
+	}
+	if n > len(p) || n < s.ip+tcpLen {
+		return s, false
+	}
+	s.p = p[:n]
+	s.hdr = s.ip + int(p[s.ip+12]>>4)*4
+	return s, s.hdr >= s.ip+tcpLen && s.hdr <= n
+}
+
+func (s *tcpSegment) tcp() []byte     { return s.p[s.ip:s.hdr] }
+func (s *tcpSegment) payload() []byte { return s.p[s.hdr:] }
+
+// sumsRight verifies the segment's checksums.
+func (s *tcpSegment) sumsRight() bool {
+	if s.ip == ip4Len {
+		if inet.Fold(inet.Sum(s.p[:ip4Len], 0)) != 0xffff {
+			return false
+		}
+		if s.verified {
+			return true
+		}
+	}
+	return s.verified ||
+		inet.Fold(inet.Sum(s.p[s.ip:], inet.Pseudo(s.addrs(), protoTCP, len(s.p)-s.ip))) == 0xffff
+}
+
+// addrs are both addresses, as they lie in the header.
+func (s *tcpSegment) addrs() []byte {
+	if s.ip == ip4Len {
+		return s.p[12:20]
+	}
+	return s.p[8:40]
+}
+
+// TCP's flags.
+const (
+	tcpFIN = 1 << iota
+	tcpSYN
+	tcpRST
+	tcpPSH
+	tcpACK
+)
+
+// groReceive takes a segment for us if it can be merged with others. Otherwise it sees
+// to it that what is held of the connection goes first, and reports false.
+func (l *link) groReceive(s *tcpSegment) bool {
+	g := &l.gro
+	f := g.find(s)
+	flags := s.tcp()[13]
+	payload := s.payload()
+	plain := flags&^tcpPSH == tcpACK && (len(payload) > 0 || flags == tcpACK) && s.sumsRight()
+	s.verified = s.verified || plain
+	if f != nil {
+		if plain {
+			if len(payload) == 0 && f.mss == 0 && f.acknowledge(s) {
+				g.merged.Add(1)
+				return true
+			}
+			if len(payload) > 0 && f.append(s) {
+				g.merged.Add(1)
+				if len(payload) < f.mss || flags&tcpPSH != 0 || f.size+f.mss > groMaxSize {
+					l.groDeliver(f)
+				}
+				return true
+			}
+		}
+		l.groDeliver(f)
+	}
+	if !plain || flags&tcpPSH != 0 {
+		return false // the last of its kind already, or none of it
+	}
+	l.groHold(s)
+	return true
+}
+
+// find returns the flow of the segment's connection, nil if none is held.
+func (g *gro) find(s *tcpSegment) *groFlow {
+	if g.held == 0 {
+		return nil
+	}
+	for i := range g.flows {
+		f := &g.flows[i]
+		if f.head != nil && f.ip == s.ip && f.sameFlow(s) {
+			return f
+		}
+	}
+	return nil
+}
+
+func (f *groFlow) sameFlow(s *tcpSegment) bool {
+	h := f.head.AsSlice()
+	if word(h, f.ip) != word(s.p, f.ip) { // ports
+		return false
+	}
+	from := 12
+	if f.ip == ip6Len {
+		from = 8
+	}
+	for i := from; i < f.ip; i += 4 {
+		if word(h, i) != word(s.p, i) {
+			return false
+		}
+	}
+	return true
+}
+
+// word is four bytes of b, in no order that matters.
+func word(b []byte, at int) uint32 { return binary.NativeEndian.Uint32(b[at:]) }
+
+// groHold begins a packet with s.
+func (l *link) groHold(s *tcpSegment) {
+	g := &l.gro
+	f := (*groFlow)(nil)
+	for i := range g.flows {
+		if g.flows[i].head == nil {
+			f = &g.flows[i]
+			break
+		}
+	}
+	if f == nil {
+		f = &g.flows[g.next]
+		g.next = (g.next + 1) % groFlows
+		l.groDeliver(f)
+	}
+	payload := len(s.p) - s.hdr
+	*f = groFlow{
+		head: buffer.NewViewWithData(s.p), ip: s.ip, hdr: s.hdr, mss: payload,
+		seq: binary.BigEndian.Uint32(s.tcp()[4:]) + uint32(payload), size: len(s.p), segments: 1,
+	}
+	g.held++
+}
+
+// alike reports whether s differs from the packet in nothing that must be kept.
+func (f *groFlow) alike(s *tcpSegment) bool {
+	h := f.head.AsSlice()
+	if f.hdr != s.hdr || binary.BigEndian.Uint32(s.tcp()[4:]) != f.seq {
+		return false
+	}
+	if f.ip == ip4Len {
+		return h[1] == s.p[1] && h[6] == s.p[6] && h[8] == s.p[8] // TOS, DF, TTL
+	}
+	return word(h, 0) == word(s.p, 0) && h[7] == s.p[7] // class and label, hop limit
+}
+
+// append adds a data segment to the packet, if it follows.
+func (f *groFlow) append(s *tcpSegment) bool {
+	h := f.head.AsSlice()
+	payload := s.payload()
+	if f.mss == 0 || len(payload) > f.mss || f.size+len(payload) > groMaxSize || !f.alike(s) ||
+		word(h, f.ip+8) != word(s.p, f.ip+8) { // what it acknowledges
+		return false
+	}
+	for i := f.ip + tcpLen; i < f.hdr; i += 4 {
+		if word(h, i) != word(s.p, i) { // options
+			return false
+		}
+	}
+	h[f.ip+13] |= s.p[s.ip+13]
+	copy(h[f.ip+14:f.ip+16], s.p[s.ip+14:]) // window
+	f.seq += uint32(len(payload))
+	f.size += len(payload)
+	f.segments++
+	for len(payload) > 0 {
+		if f.n == 0 || f.rest[f.n-1].AvailableSize() == 0 {
+			f.rest[f.n] = buffer.NewView(groView)
+			f.n++
+		}
+		v := f.rest[f.n-1]
+		n := min(len(payload), v.AvailableSize())
+		v.Write(payload[:n]) // there is room: it cannot fail
+		payload = payload[n:]
+	}
+	return true
+}
+
+// acknowledge replaces the packet, an acknowledgement, by a later one.
+func (f *groFlow) acknowledge(s *tcpSegment) bool {
+	h := f.head.AsSlice()
+	advance := int32(binary.BigEndian.Uint32(s.tcp()[8:]) - binary.BigEndian.Uint32(h[f.ip+8:]))
+	if advance <= 0 || !f.alike(s) || !plainOptions(h[f.ip+tcpLen:f.hdr]) || !plainOptions(s.p[s.ip+tcpLen:s.hdr]) {
+		return false
+	}
+	copy(h, s.p[:s.hdr])
+	f.segments++
+	return true
+}
+
+// plainOptions reports whether there is a time stamp at most: no SACK.
+func plainOptions(o []byte) bool {
+	return len(o) == 0 || len(o) == 12 && o[0] == 1 && o[1] == 1 && o[2] == header.TCPOptionTS && o[3] == header.TCPOptionTSLength
+}
+
+// groDeliver gives the packet to gVisor.
+func (l *link) groDeliver(f *groFlow) {
+	h := f.head.AsSlice()
+	proto := header.IPv4ProtocolNumber
+	if f.ip == ip4Len {
+		if f.segments > 1 {
+			binary.BigEndian.PutUint16(h[2:], uint16(f.size))
+			h[10], h[11] = 0, 0
+			binary.BigEndian.PutUint16(h[10:], ^inet.Fold(inet.Sum(h[:ip4Len], 0)))
+		}
+	} else {
+		proto = header.IPv6ProtocolNumber
+		binary.BigEndian.PutUint16(h[4:], uint16(f.size-ip6Len))
+	}
+	buf := buffer.MakeWithView(f.head)
+	for _, v := range f.rest[:f.n] {
+		b := buffer.MakeWithView(v)
+		buf.Merge(&b) // Append would copy into what room there is
+	}
+	l.gro.packets.Add(1)
+	*f = groFlow{}
+	l.gro.held--
+	l.enter(proto, tcpip.PacketHost, buf, true)
+}
+
+// groFlush delivers all that is held. It is the device's GRO flush: nothing
+// outlives a poll.
+func (l *link) groFlush(bool) (held bool) {
+	if l.gro.held == 0 {
+		return false
+	}
+	for i := range l.gro.flows {
+		if l.gro.flows[i].head != nil {
+			l.groDeliver(&l.gro.flows[i])
+		}
+	}
+	return false
+}

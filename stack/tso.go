@@ -1,0 +1,175 @@
+package stack
+
+import (
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+
+	"gvisor.dev/gvisor/pkg/buffer"
+	gv "gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"github.com/gasp-go/gasp/stack/inet"
+	"github.com/gasp-go/gasp/stack/netdev"
+)
+
+// Segmentation offload in software: gVisor hands down TCP packets of up to 64 KB
+// with headers for one, and they are cut into frames here, just above the
+// driver. Payload is not copied on the way: each frame is gathered from a header
+// and slices of the packet.
+
+// tsoMaxSize is the longest packet in bytes that gVisor may hand down.
+const tsoMaxSize = 64 << 10
+
+// tsoStats count packets that were longer than a segment.
+type tsoStats struct {
+	packets  atomic.Uint64
+	segments atomic.Uint64
+}
+
+// GSOMaxSize implements stack.GSOEndpoint.
+func (l *link) GSOMaxSize() uint32 { return tsoMaxSize }
+
+// SupportedGSO implements stack.GSOEndpoint.
+func (l *link) SupportedGSO() gv.SupportedGSO { return gv.HostGSOSupported }
+
+// segmenter cuts a packet into frames.
+type segmenter struct {
+	head    [ethLen + ip6Len + 60]byte // of the next segment
+	eth, ip int                        // lengths of the headers
+	hdr     int                        // of all of them
+	flags   byte                       // of the whole packet
+	seq     uint32
+	id      uint16
+	left    int // bytes of payload
+
+	view *buffer.View // with the next byte
+	at   int          // its offset
+
+	parts [maxGather][]byte
+}
+
+// segmenters are those not in use: one points into itself, so it cannot be on a
+// stack.
+var segmenters = sync.Pool{New: func() any { return new(segmenter) }}
+
+// release gives s back, without references to the packet.
+func (s *segmenter) release() {
+	s.view = nil
+	clear(s.parts[:])
+	segmenters.Put(s)
+}
+
+// segment sends a TCP packet, in as many frames as it takes.
+func (l *link) segment(pkt *gv.PacketBuffer) netdev.TxStatus {
+	s := segmenters.Get().(*segmenter)
+	defer s.release()
+	s.init(pkt)
+	mss := int(pkt.GSOOptions.MSS)
+	if mss == 0 || s.left <= mss {
+		mss = max(s.left, 1)
+	} else {
+		l.tso.packets.Add(1)
+		l.tso.segments.Add(uint64((s.left + mss - 1) / mss))
+	}
+	for {
+		n := min(mss, s.left)
+		parts, flags := s.next(n)
+		if st := l.dev.Xmit(parts, flags); st != netdev.TxOK {
+			return st
+		}
+		if s.left == 0 {
+			return netdev.TxOK
+		}
+	}
+}
+
+// init takes the packet's headers and goes to its payload.
+func (s *segmenter) init(pkt *gv.PacketBuffer) {
+	at := 0
+	for i, h := range [3][]byte{pkt.LinkHeader().Slice(), pkt.NetworkHeader().Slice(), pkt.TransportHeader().Slice()} {
+		at += copy(s.head[at:], h)
+		switch i {
+		case 0:
+			s.eth = at
+		case 1:
+			s.ip = at - s.eth
+		}
+	}
+	s.hdr = at
+	tcp := s.head[s.eth+s.ip:]
+	s.flags, s.seq = tcp[13], binary.BigEndian.Uint32(tcp[4:])
+	s.id = binary.BigEndian.Uint16(s.head[s.eth+4:])
+	s.left = pkt.Data().Size()
+	views, skip := pkt.AsViewList()
+	s.view, s.at = views.Front(), skip+s.hdr
+}
+
+// next returns the next segment, with n bytes of payload. It is valid until next
+// is called again. The device inserts the checksum where it can.
+func (s *segmenter) next(n int) (parts [][]byte, flags netdev.TxFlags) {
+	s.left -= n
+	ip, tcp := s.head[s.eth:s.eth+s.ip], s.head[s.eth+s.ip:s.hdr]
+	if s.ip == ip6Len {
+		binary.BigEndian.PutUint16(ip[4:], uint16(len(tcp)+n))
+	} else {
+		binary.BigEndian.PutUint16(ip[2:], uint16(s.ip+len(tcp)+n))
+		binary.BigEndian.PutUint16(ip[4:], s.id)
+		s.id++
+		ip[10], ip[11] = 0, 0
+		binary.BigEndian.PutUint16(ip[10:], ^inet.Fold(inet.Sum(ip, 0)))
+	}
+	binary.BigEndian.PutUint32(tcp[4:], s.seq)
+	s.seq += uint32(n)
+	tcp[13] = s.flags
+	if s.left > 0 {
+		tcp[13] &^= tcpFIN | tcpPSH
+	}
+	tcp[16], tcp[17] = 0, 0
+	parts = s.gather(n)
+	if s.ip == ip4Len {
+		return parts, netdev.TxChecksumL4
+	}
+	sum := inet.Sum(tcp, inet.Pseudo(ip[8:40], protoTCP, len(tcp)+n))
+	binary.BigEndian.PutUint16(tcp[16:], ^inet.Fold(sumParts(parts[1:], sum)))
+	return parts, 0
+}
+
+// gather lists the header and the next n bytes of payload. More pieces than
+// there is room for are put together.
+func (s *segmenter) gather(n int) [][]byte {
+	s.parts[0] = s.head[:s.hdr]
+	i := 1
+	for n > 0 {
+		b := s.view.AsSlice()
+		if s.at >= len(b) {
+			s.at -= len(b)
+			s.view = s.view.Next()
+			continue
+		}
+		b = b[s.at:min(len(b), s.at+n)]
+		s.at += len(b)
+		n -= len(b)
+		if i == maxGather {
+			last := s.parts[i-1]
+			s.parts[i-1] = append(last[:len(last):len(last)], b...)
+			continue
+		}
+		s.parts[i] = b
+		i++
+	}
+	return s.parts[:i]
+}
+
+// sumParts adds parts, which may have odd lengths, to initial.
+func sumParts(parts [][]byte, initial uint32) uint32 {
+	odd := false
+	for _, p := range parts {
+		s := inet.Sum(p, 0)
+		if odd {
+			s = inet.Swap(s)
+		}
+		odd = odd != (len(p)%2 != 0)
+		initial = inet.Add(initial, s)
+	}
+	return initial
+}
