@@ -1,8 +1,9 @@
 // Package enet drives the ENET, the Ethernet MAC of NXP's i.MX6UL, i.MX6Q and
 // i.MX7D (and, with other register fields, of more). The files follow a MAC's
-// life: enet.go (make, open, stop), hw.go (the register sequences), phy.go
-// (link), irq.go (top half), rx.go, tx.go, errata.go, stats.go, and seize.go for
-// the end, when a panic takes the MAC away from everybody.
+// life: enet.go (make, open, stop), hw.go (the register sequences), filter.go
+// (addresses), phy.go (link), irq.go (top half), rx.go, tx.go, offload.go
+// (checksums), errata.go, stats.go, and seize.go for the end, when a panic takes
+// the MAC away from everybody.
 //
 // # Who may touch what
 //
@@ -14,8 +15,8 @@
 //     MII is not touched here.
 //   - EIMR: trap context, except that the poll unmasks on the network thread
 //     after it completed.
-//   - Everything else of the MAC: Open, Stop and the restart in poll, in trap
-//     context. Seize asks nobody.
+//   - Everything else of the MAC: Open, Stop, and the poll for what others have
+//     requested (filter, restart), in trap context. Seize asks nobody.
 //
 // Lock order: netdev's, then MAC.mu, then an MDIO bus.
 package enet
@@ -51,6 +52,14 @@ const (
 	private        // the panic path's, shared with nobody
 )
 
+// Bits of MAC.todo. Requests come from any context; the poll carries them out,
+// holding rxBusy, in trap context.
+const (
+	todoReclaim = 1 << iota // TXF was seen
+	todoFilter              // the address filter has changed
+	todoRestart             // the MAC has to be restarted
+)
+
 // States of a MAC.
 const (
 	stateClosed = iota
@@ -77,16 +86,16 @@ type MAC struct {
 
 	state   atomic.Uint32
 	powered atomic.Bool
-	dead    atomic.Bool // a restart failed; tried again in Tick
-	rxBusy  atomic.Bool // the receive ring is being used
-	txBusy  atomic.Bool // the transmit ring is being changed
-	txWork  atomic.Bool // TXF was seen: reclaim in poll
-	restart atomic.Bool // poll is to restart the MAC
-	seizing atomic.Bool // Seize has begun and not ended
-	skip    bool        // in the middle of a frame that is thrown away; with rxBusy
+	dead    atomic.Bool   // a restart failed; tried again in Tick
+	rxBusy  atomic.Bool   // the receive ring is being used
+	txBusy  atomic.Bool   // the transmit ring is being changed
+	todo    atomic.Uint32 // what the poll is to do besides: todoReclaim, ...
+	seizing atomic.Bool   // Seize has begun and not ended
+	skip    bool          // in the middle of a frame that is thrown away; with rxBusy
 
 	palr, paur atomic.Uint32 // the station address, for the next program
-	promisc    atomic.Bool   // likewise
+	promisc    atomic.Bool   // these, too
+	gaur, galr atomic.Uint32 // the groups' hash
 	filter     filter        // as programmed; with rxBusy
 	mode       atomic.Uint32 // link as last seen, packed: see pack; 0: never
 	programmed atomic.Uint32 // link mode as programmed
@@ -125,6 +134,7 @@ func New(cfg Config) (*MAC, error) {
 		return nil, err
 	}
 	m.setAddress(mac)
+	m.setGroups(nil, true)
 	m.bus, m.own = sharedBus(cfg.MDIO, cfg), sharedBus(cfg.Regs, cfg)
 	m.dev = netdev.New(cfg.Port.Name, mac, mtu, m, cfg.Softnet)
 	m.features.Store(uint32(available &^ cfg.Off))

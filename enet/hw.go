@@ -2,7 +2,6 @@ package enet
 
 import (
 	"crypto/rand"
-	"encoding/binary"
 	"sync"
 	"unsafe"
 
@@ -12,6 +11,7 @@ import (
 
 // Lengths of frames in bytes.
 const (
+	minMTU    = 68 // RFC 791: IPv4 must get through
 	mtu       = 1500
 	header    = 14
 	fcs       = 4
@@ -73,8 +73,6 @@ func (m *MAC) program(ring int) (lost int) {
 	lost = tx.Reset()
 	rx.Reset()
 	m.skip = false
-	m.filter.set(m.palr.Load(), m.paur.Load(), m.promisc.Load())
-
 	mode := m.mode.Load()
 	if mode == 0 {
 		mode = pack(mii.Link{Up: true, Speed: 100, Full: true})
@@ -83,14 +81,8 @@ func (m *MAC) program(ring int) (lost int) {
 	link := unpack(mode)
 
 	m.regs.Write32(regEIR, evOurs)
-	m.regs.Write32(regPALR, m.palr.Load())
-	m.regs.Write32(regPAUR, m.paur.Load())
+	m.programFilter()
 	m.regs.Write32(regOPD, opdPAUSE)
-	m.regs.Write32(regIAUR, 0)
-	m.regs.Write32(regIALR, 0)
-	// Every multicast group: who wants which is the stack's to say.
-	m.regs.Write32(regGAUR, 0xffffffff)
-	m.regs.Write32(regGALR, 0xffffffff)
 	m.regs.Write32(regMRBR, uint32(rx.BufSize()))
 	m.regs.Write32(regFTRL, maxOnWire+shift)
 	m.regs.Write32(regTFWR, tfwrSTRFWD)
@@ -98,7 +90,6 @@ func (m *MAC) program(ring int) (lost int) {
 	// in the MAC (LINEDIS, IPDIS, PRODIS).
 	m.regs.Write32(regRACC, raccSHIFT16)
 	m.regs.Write32(regTACC, 0) // the descriptors say which checksums to insert
-	m.regs.Write32(regRCR, m.rcr(link))
 	tcr := uint32(0)
 	if link.Full {
 		tcr |= tcrFDEN
@@ -165,7 +156,7 @@ func trapStart(p unsafe.Pointer) {
 func (m *MAC) startLive() bool {
 	m.txBusy.Store(true) // the ring is in pieces until the end
 	m.dead.Store(true)
-	m.restart.Store(false)
+	m.todo.And(^uint32(todoRestart | todoFilter))
 	if !m.reset() {
 		m.txBusy.Store(false)
 		return false
@@ -210,12 +201,6 @@ func (m *MAC) dropped(frames int) {
 		m.n[txLost].Add(uint64(frames))
 		m.dev.Counters().TxDropped.Add(uint64(frames))
 	}
-}
-
-// setAddress sets the station address for the next program and the filter.
-func (m *MAC) setAddress(mac [6]byte) {
-	m.palr.Store(binary.BigEndian.Uint32(mac[:]))
-	m.paur.Store(uint32(binary.BigEndian.Uint16(mac[4:]))<<16 | paurTYPE)
 }
 
 // address picks the station address. A board without one gets a random,

@@ -34,7 +34,7 @@ func (m *MAC) ack() (events uint32) {
 	}
 	m.regs.Write32(regEIR, events)
 	if events&evTx != 0 {
-		m.txWork.Store(true)
+		m.todo.Or(todoReclaim)
 	}
 	if events&evErrors != 0 {
 		m.errors(events)
@@ -70,7 +70,7 @@ func (m *MAC) errors(events uint32) {
 	}
 	if events&evEBERR != 0 {
 		m.count(busErrors)
-		m.restart.Store(true) // the MAC has stopped
+		m.todo.Or(todoRestart) // the MAC has stopped
 	}
 }
 

@@ -108,7 +108,7 @@ func (m *MAC) look() {
 	} else {
 		m.mode.Store(pack(link))
 		if pack(link) != m.programmed.Load() {
-			m.requestRestart()
+			m.request(todoRestart)
 		}
 	}
 	if was&modeUp != m.mode.Load()&modeUp {

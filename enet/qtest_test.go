@@ -335,7 +335,7 @@ func TestQEMUReopenedMACWorks(t *testing.T) {
 
 func TestQEMUMACWorksAfterARestart(t *testing.T) {
 	e := openEVK(t)
-	e.mac.requestRestart()
+	e.mac.request(todoRestart)
 	e.until("the restart", func() bool { return e.stat("mac_restarts") == 1 })
 	e.wantAlive()
 }

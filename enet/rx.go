@@ -2,7 +2,6 @@ package enet
 
 import (
 	"encoding/binary"
-	"math/bits"
 	"runtime"
 	"unsafe"
 
@@ -26,11 +25,8 @@ func (m *MAC) poll(budget int) (work int) {
 	for m.state.Load() != stateSeized {
 		// Events first, then the ring: see Interrupt.
 		m.ack()
-		if m.restart.Load() {
-			trap.Run(trapRestart, unsafe.Pointer(m))
-		}
-		if m.txWork.Swap(false) {
-			trap.Run(trapReclaim, unsafe.Pointer(m))
+		if m.todo.Load() != 0 {
+			trap.Run(trapTodo, unsafe.Pointer(m))
 		}
 		work += m.drain(live, budget-work, nil)
 		// Frames that came meanwhile are taken now rather than with another
@@ -163,55 +159,4 @@ func (m *MAC) unusual(status uint32, length int, data []byte) (good bool) {
 	m.count(bad)
 	c.RxErrors.Add(1)
 	return false
-}
-
-// filter is the address filter: our address, broadcast, any group. The MAC does
-// it too, but not every emulated one.
-type filter struct {
-	w0, w1  uint32 // the address as it lies in the first two words of a buffer
-	promisc bool
-}
-
-// passes looks at the start of a buffer, which is aligned: two bytes of padding,
-// then the destination address.
-func (f *filter) passes(data []byte) bool {
-	w := (*[2]uint32)(unsafe.Pointer(&data[:8][0]))
-	return w[0]&(1<<16) != 0 || w[1] == f.w1 && w[0]>>16 == f.w0 || f.promisc
-}
-
-// set makes it the filter for an address as PALR and PAUR have it.
-func (f *filter) set(palr, paur uint32, promisc bool) {
-	f.w0 = uint32(bits.ReverseBytes16(uint16(palr >> 16)))
-	f.w1 = uint32(bits.ReverseBytes16(uint16(palr))) | uint32(bits.ReverseBytes16(uint16(paur>>16)))<<16
-	f.promisc = promisc
-}
-
-// SetPromiscuous decides whether frames for other stations are received. An
-// open MAC is restarted for it. Goroutine.
-func (m *MAC) SetPromiscuous(on bool) {
-	if m.promisc.Swap(on) == on {
-		return
-	}
-	m.requestRestart()
-}
-
-// requestRestart has the poll restart an open MAC: it is the one place where
-// the receive ring is known to be in nobody's hands.
-func (m *MAC) requestRestart() {
-	if m.state.Load() == stateOpen {
-		m.restart.Store(true)
-		trap.Run(trapSchedule, unsafe.Pointer(m))
-	}
-}
-
-// trapRestart restarts the MAC from within poll. If it does not come out of
-// reset it is dead until Tick tries again.
-func trapRestart(p unsafe.Pointer) {
-	m := (*MAC)(p)
-	if m.state.Load() != stateOpen {
-		m.restart.Store(false)
-		return
-	}
-	m.count(macRestarts)
-	m.startLive()
 }

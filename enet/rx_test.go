@@ -142,6 +142,7 @@ func TestUnpaddedFramesAreReceivedAndCounted(t *testing.T) {
 
 func TestFramesForOthersAreDroppedUnlessPromiscuous(t *testing.T) {
 	b := openBench(t)
+	b.model.SetFaults(func(f *macmodel.Faults) { f.NoFilter = true })
 	ours := [][6]byte{ourMAC, bcastMAC, groupMAC}
 	others := [][6]byte{otherMAC, {2, 0x11, 0x22, 0x33, 0x45, 0x55}, {4, 0x11, 0x22, 0x33, 0x44, 0x55}, {}}
 	for i, dst := range append(ours, others...) {
@@ -155,7 +156,7 @@ func TestFramesForOthersAreDroppedUnlessPromiscuous(t *testing.T) {
 	if s := b.mac.dev.Stats(); s.RxErrors != 0 || s.Multicast != 1 {
 		t.Errorf("%+v", s)
 	}
-	b.mac.SetPromiscuous(true)
+	b.mac.SetRxMode(netdev.RxMode{Promisc: true})
 	b.step()
 	b.got = nil
 	b.model.Deliver(frame(otherMAC, 60, 1))
@@ -163,7 +164,7 @@ func TestFramesForOthersAreDroppedUnlessPromiscuous(t *testing.T) {
 	if len(b.got) != 1 || b.model.Reg(macmodel.RCR)&rcrPROM == 0 {
 		t.Errorf("promiscuous: %d frames, RCR %#x", len(b.got), b.model.Reg(macmodel.RCR))
 	}
-	b.mac.SetPromiscuous(false)
+	b.mac.SetRxMode(netdev.RxMode{AllMulti: true})
 	b.step()
 	b.model.Deliver(frame(otherMAC, 60, 1))
 	b.step()
@@ -451,7 +452,7 @@ func FuzzReceive(f *testing.F) {
 			}
 			_ = fr[len(fr)-1]
 		})
-		b.mac.SetPromiscuous(true)
+		b.mac.SetRxMode(netdev.RxMode{Promisc: true})
 		b.step()
 		sent := uint64(0)
 		for ; len(words) >= 4; words = words[4:] {

@@ -68,7 +68,7 @@ func (m *MAC) takeOver() error {
 	m.cur.Store(private)
 	m.txBusy.Store(false)
 	m.rxBusy.Store(false)
-	m.restart.Store(false)
+	m.todo.Store(0)
 	m.dropped(lost)
 	if !m.reset() {
 		// It may still be possible to stop it the gentle way; whether it runs

@@ -112,13 +112,6 @@ func (m *MAC) reclaimed(n int) {
 	}
 }
 
-func trapReclaim(p unsafe.Pointer) {
-	m := (*MAC)(p)
-	if st := m.state.Load(); st == stateOpen || st == stateClosing {
-		m.reclaim()
-	}
-}
-
 // TxIdle is part of netdev.Driver. Trap context.
 func (m *MAC) TxIdle() bool {
 	if st := m.state.Load(); st != stateOpen && st != stateSeized {
@@ -146,7 +139,7 @@ func trapWatchdog(p unsafe.Pointer) {
 		return
 	}
 	if m.dead.Load() {
-		m.restart.Store(true)
+		m.todo.Or(todoRestart)
 	} else {
 		queued := m.reclaim()
 		now, done := m.cfg.Now(), m.n[txDone].Load()
@@ -157,7 +150,7 @@ func trapWatchdog(p unsafe.Pointer) {
 			m.count(txTimeouts)
 			m.dev.Counters().TxErrors.Add(1)
 			m.watch = watchdog{}
-			m.restart.Store(true)
+			m.todo.Or(todoRestart)
 		}
 		if m.regs.Read32(regRDAR) == 0 {
 			// Full ring or lost doorbell: the poll finds the former, this the
@@ -165,7 +158,7 @@ func trapWatchdog(p unsafe.Pointer) {
 			m.regs.Write32(regRDAR, active)
 		}
 	}
-	if m.restart.Load() || m.regs.Read32(regEIR)&evRx != 0 {
+	if m.todo.Load()&todoRestart != 0 || m.regs.Read32(regEIR)&evRx != 0 {
 		m.schedule()
 	}
 }

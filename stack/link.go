@@ -73,6 +73,13 @@ func newLink(dev *netdev.Device, now func() int64) *link {
 	return l
 }
 
+// stationChanged follows the device's address: headers that were learnt have the
+// old one.
+func (l *link) stationChanged(mac [6]byte) {
+	l.setStation(mac)
+	l.dst.flush(l.now())
+}
+
 func (l *link) setStation(mac [6]byte) {
 	l.addr.Store(&station{mac: mac, link: tcpip.LinkAddress(mac[:])})
 }
@@ -174,7 +181,8 @@ func (l *link) IsAttached() bool { return l.dispatcher.Load() != nil }
 // MTU implements stack.NetworkLinkEndpoint.
 func (l *link) MTU() uint32 { return uint32(l.dev.MTU()) }
 
-// SetMTU implements stack.NetworkLinkEndpoint. The device's MTU is fixed.
+// SetMTU implements stack.NetworkLinkEndpoint. It does nothing: the MTU is the
+// device's, see netdev.Device.SetMTU.
 func (l *link) SetMTU(uint32) {}
 
 // MaxHeaderLength implements stack.NetworkLinkEndpoint.

@@ -161,6 +161,7 @@ func New(cfg Config) (*Stack, error) {
 	cfg.Device.SetReceive(s.link.receive)
 	cfg.Device.SetGROFlush(s.link.groFlush)
 	cfg.Device.OnCarrier(s.carrier)
+	cfg.Device.OnAddress(s.link.stationChanged)
 	if cfg.Device.Carrier() {
 		s.carrier(true)
 	}

@@ -31,6 +31,10 @@ const (
 	TCR  = 0x0c4
 	PALR = 0x0e4
 	PAUR = 0x0e8
+	IAUR = 0x118
+	IALR = 0x11c
+	GAUR = 0x120
+	GALR = 0x124
 	RDSR = 0x180
 	TDSR = 0x184
 	MRBR = 0x188
@@ -52,6 +56,9 @@ const (
 	ecrReset   = 1 << 0
 	ecrEtherEn = 1 << 1
 	ecrEN1588  = 1 << 4 // enhanced descriptors
+
+	rcrPROM  = 1 << 3
+	rcrBCREJ = 1 << 4
 
 	raccShift16 = 1 << 7
 
@@ -100,6 +107,7 @@ type Faults struct {
 	MissIRQ      bool // the interrupt line stays low
 	Unpowered    bool // any access is a bus fault: panics, as on the SoC
 	NoTerminator bool // received descriptors never carry L: frames never end
+	NoFilter     bool // no address filter, as QEMU's: everything is received
 	NoAccel      bool // no receive accelerator: it leaves the control word as it is, as QEMU does
 
 	// Access, if set, is called before every register access with its number

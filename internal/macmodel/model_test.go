@@ -17,6 +17,7 @@ func rig(t *testing.T) (*Model, []byte) {
 	t.Helper()
 	mem := make([]byte, 4096)
 	m := New(base, mem, phys)
+	m.SetFaults(func(f *Faults) { f.NoFilter = true })
 	for i := range 2 {
 		wrap := uint16(i) << 13
 		bd(mem, i*8, flagReady|wrap, 0, phys+256+uint32(i)*128)
@@ -126,6 +127,7 @@ func erig(t *testing.T) (*Model, []byte) {
 	t.Helper()
 	mem := make([]byte, 4096)
 	m := New(base, mem, phys)
+	m.SetFaults(func(f *Faults) { f.NoFilter = true })
 	for i := range 2 {
 		wrap := uint16(i) << 13
 		bd(mem, i*32, flagReady|wrap, 0, phys+2048+uint32(i)*128)

@@ -73,7 +73,7 @@ func (m *Model) Write32(addr uintptr, v uint32) {
 	case PAUR:
 		m.regs[off/4] = v&0xffff0000 | 0x8808
 	case RCR:
-		if enabled && m.regs[off/4] != v {
+		if enabled && (m.regs[off/4]^v)&^rcrPROM != 0 {
 			m.bug("RCR changed from %#x to %#x with the MAC enabled", m.regs[off/4], v)
 		}
 		m.regs[off/4] = v

@@ -134,6 +134,13 @@ func (m *Model) deliver(frame []byte, flags uint32) bool {
 	if !m.receiving() {
 		return false
 	}
+	ok, miss := m.accepts(frame)
+	if !ok {
+		return true // not for us: nothing is lost
+	}
+	if miss {
+		flags |= FlagMiss
+	}
 	defer m.update()
 	m.scratch = append(append(m.scratch[:0], frame...), 0xde, 0xad, 0xbe, 0xef)
 	data := m.scratch

@@ -1,7 +1,6 @@
 package netdev
 
 import (
-	"errors"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -9,15 +8,12 @@ import (
 	"github.com/gasp-go/gasp/board/trap"
 )
 
-// ErrUp is returned by operations that need the device closed.
-var ErrUp = errors.New("netdev: device is up")
-
 // Device is one network device (Linux: net_device): a driver below, a receive
 // function above, and the counters between them. Its life is New, SetReceive
 // and OnCarrier, Open, Stop, Open again if wanted.
 type Device struct {
 	name string
-	mtu  int
+	mtu  atomic.Int32
 	drv  Driver
 	soft *Softnet
 	mac  atomic.Uint64 // in the low 48 bits, first octet highest: trap context reads it
@@ -36,6 +32,7 @@ type Device struct {
 	link      sync.Mutex // serialises carrier events, so that they arrive in order
 	carrier   atomic.Bool
 	onCarrier []func(up bool)
+	onAddress []func(mac [6]byte)
 
 	hooking sync.Mutex            // serialises changes of hooks
 	hooks   atomic.Pointer[hooks] // nil: none
@@ -48,16 +45,14 @@ type Device struct {
 // headers of the link layer not included. soft is the softnet that polls the
 // driver's NAPI instances.
 func New(name string, mac [6]byte, mtu int, drv Driver, soft *Softnet) *Device {
-	d := &Device{name: name, mtu: mtu, drv: drv, soft: soft}
+	d := &Device{name: name, drv: drv, soft: soft}
+	d.mtu.Store(int32(mtu))
 	d.mac.Store(packMAC(mac))
 	return d
 }
 
 // Name returns the interface name, "eth0".
 func (d *Device) Name() string { return d.name }
-
-// MTU returns the largest payload of a frame in bytes.
-func (d *Device) MTU() int { return d.mtu }
 
 // Driver returns what drives the device.
 func (d *Device) Driver() Driver { return d.drv }
@@ -74,18 +69,6 @@ func (d *Device) MAC() [6]byte {
 func packMAC(m [6]byte) uint64 {
 	return uint64(m[0])<<40 | uint64(m[1])<<32 | uint64(m[2])<<24 |
 		uint64(m[3])<<16 | uint64(m[4])<<8 | uint64(m[5])
-}
-
-// SetMAC sets the station address. The driver reads it in Open, so the device
-// must be closed; otherwise it returns ErrUp.
-func (d *Device) SetMAC(mac [6]byte) error {
-	d.admin.Lock()
-	defer d.admin.Unlock()
-	if d.up.Load() {
-		return ErrUp
-	}
-	d.mac.Store(packMAC(mac))
-	return nil
 }
 
 // SetReceive sets where received frames go: the protocol stack. fn is called
