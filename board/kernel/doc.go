@@ -21,6 +21,7 @@
 //	cpu_arm.s    single instructions
 //	mmu.go       RAM size, page tables, protection
 //	page.go      who owns which page; demand paging
+//	megabyte.go  how many pages of a megabyte are what
 //	mmap.go      mmap, munmap, madvise
 //	mprotect.go  mprotect, mincore
 //	thread.go    threads: table, clone, exit, blocking and waking

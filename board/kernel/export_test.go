@@ -122,3 +122,9 @@ func StartWall(unix int64, ok bool) {
 
 // Tick is the timer's, in ns, rounded up.
 func Tick() int64 { return (1_000_000_000 + int64(clk.freq) - 1) / int64(clk.freq) }
+
+// StackGuards are the guard pages below the stacks of trap context.
+func StackGuards() []uint32 { return []uint32{pageOf(&kstack), pageOf(&fstack)} }
+
+// VectorPage is the page of the exception vectors.
+func VectorPage() uint32 { return pageOf(&vecpage) }

@@ -34,7 +34,9 @@ func trapEntry(kind uint32) {
 	default:
 		threadFault(t, kind)
 	}
-	schedule()
+	if t.state != threadRunning || changed || resched || t.pending&^t.masked != 0 || profiling != 0 {
+		schedule()
+	}
 	if measure.on {
 		measureExit()
 	}

@@ -32,7 +32,7 @@ type SoC struct {
 	RAMMax  uint32 // most bytes of RAM the memory controller can hold
 
 	// VMBase and VMSize are the virtual addresses that mmap hands out: whole
-	// megabytes where there is neither RAM nor a device.
+	// megabytes, at most 1 GiB, where there is neither RAM nor a device.
 	VMBase, VMSize uint32
 
 	// Devices are ranges mapped as device memory, in whole megabytes.

@@ -8,6 +8,10 @@ const (
 	mapAnonymous = 0x20
 )
 
+// goesOn in the flags of mmap2 is the kernel's own: the call is made again for
+// the rest of a MAP_FIXED range, and r4 has where it started.
+const goesOn = 1 << 31
+
 // sysMmap answers mmap2: anonymous private memory only, which is all a Go
 // program without files asks for.
 func sysMmap(addr, size, prot, flags uint32) uint32 {
@@ -22,24 +26,14 @@ func sysMmap(addr, size, prot, flags uint32) uint32 {
 	}
 	size = (size + pageSize - 1) &^ (pageSize - 1)
 	state := untouched(prot)
-	replaced := uint32(0) // pages that are promised already
 	if flags&mapFixed != 0 {
-		if addr&(pageSize-1) != 0 {
-			return errno(EINVAL)
-		}
-		if !inVM(addr, size) {
-			return errno(ENOMEM)
-		}
-		replaced = promisedIn(addr, size)
+		return mapOver(addr, size, state, flags)
 	}
-	if state.promised() && !affordable(size>>pageShift-replaced) {
+	if state.promised() && !affordable(size>>pageShift) {
 		return errno(ENOMEM)
 	}
-	switch {
-	case flags&mapFixed != 0:
-	case addr&(pageSize-1) == 0 && inVM(addr, size) && isFree(addr, size):
-		// The hint is as good as any other place.
-	default:
+	if addr&(pageSize-1) != 0 || !inVM(addr, size) || !isFree(addr, size) {
+		// The hint would have been as good as any other place.
 		addr = findFree(size)
 		if addr == 0 {
 			return errno(ENOMEM)
@@ -49,15 +43,47 @@ func sysMmap(addr, size, prot, flags uint32) uint32 {
 	return addr
 }
 
+// mapOver maps with MAP_FIXED, over what may be there, step by step.
+func mapOver(addr, size uint32, state pageState, flags uint32) uint32 {
+	if addr&(pageSize-1) != 0 {
+		return errno(EINVAL)
+	}
+	if !inVM(addr, size) {
+		return errno(ENOMEM)
+	}
+	start := addr
+	if flags&goesOn != 0 {
+		start = threads[cur].ctx.r[4]
+	} else if state.promised() && !affordable(size>>pageShift-promisedIn(addr, size)) {
+		return errno(ENOMEM)
+	}
+	step, rest := inSteps(addr, size)
+	if state.promised() && !affordable(step>>pageShift-promisedIn(addr, step)) {
+		return errno(ENOMEM) // somebody else was promised it meanwhile
+	}
+	setState(addr, step, state)
+	if !rest {
+		return start
+	}
+	r := &threads[cur].ctx.r
+	r[3], r[4] = flags|goesOn, start
+	return again(addr+step, size-step)
+}
+
 // promisedIn counts the accessible pages of a range.
 func promisedIn(addr, size uint32) (n uint32) {
 	for va := addr; va < addr+size; {
-		step := uint32(pageSize)
-		if load32(l1+va>>20*4)&3 == 0 { // the whole megabyte alike
-			step = min(sectionSize-va&(sectionSize-1), addr+size-va)
-		}
-		if s, _ := stateOf(va); s.promised() {
-			n += step >> pageShift
+		step := min(sectionSize-va&(sectionSize-1), addr+size-va)
+		switch m := megabyteOf(va); {
+		case step == sectionSize:
+			n += uint32(m.promised)
+		case m.promised == 0:
+		default:
+			for a := va; a < va+step; a += pageSize {
+				if s, _ := stateOf(a); s.promised() {
+					n++
+				}
+			}
 		}
 		va += step
 	}
@@ -72,10 +98,12 @@ func affordable(n uint32) bool {
 // isFree reports whether nobody has any page of the range.
 func isFree(addr, size uint32) bool {
 	for va := addr; va < addr+size; {
-		d := load32(l1 + va>>20*4)
-		if d == 0 {
+		switch megabyteOf(va).none {
+		case 256:
 			va = (va + sectionSize) &^ (sectionSize - 1)
 			continue
+		case 0:
+			return false
 		}
 		if s, _ := stateOf(va); s != pageNone {
 			return false
@@ -88,17 +116,25 @@ func isFree(addr, size uint32) bool {
 // findFree finds the lowest free range; 0 if there is none.
 func findFree(size uint32) uint32 {
 	start := machine.VMBase
-	for va := start; va-machine.VMBase < machine.VMSize; {
-		d := load32(l1 + va>>20*4)
-		step := uint32(pageSize)
-		if d&3 == 0 {
-			step = sectionSize - va&(sectionSize-1)
+	for i := range megabytes[:machine.VMSize>>20] {
+		mb := machine.VMBase + uint32(i)<<20
+		switch megabytes[i].none {
+		case 256:
+		case 0:
+			start = mb + sectionSize
+			continue
+		default:
+			t := load32(l1+mb>>20*4) &^ 1023 // as its pages differ
+			for k := uint32(0); k < 256; k++ {
+				if load32(t+4*k) != uint32(pageNone) {
+					start = mb + (k+1)<<pageShift
+				} else if mb+(k+1)<<pageShift-start >= size {
+					return start
+				}
+			}
+			continue
 		}
-		s, _ := stateOf(va)
-		va += step
-		if s != pageNone {
-			start = va
-		} else if va-start >= size {
+		if mb+sectionSize-start >= size {
 			return start
 		}
 	}
@@ -121,10 +157,16 @@ func sysMunmap(addr, size uint32) uint32 {
 	return 0
 }
 
+// stepSize is how much of a range that is mapped in pages is done at once.
+const stepSize = 16 * pageSize
+
 // inSteps is how much of a range is done at once, so that interrupts are not
 // masked for long; rest: there is more.
 func inSteps(addr, size uint32) (step uint32, rest bool) {
 	step = sectionSize - addr&(sectionSize-1)
+	if load32(l1+addr>>20*4)&3 == 1 {
+		step = stepSize - addr&(stepSize-1)
+	}
 	if size <= step {
 		return size, false
 	}
@@ -159,9 +201,11 @@ func sysMadvise(addr, size, advice uint32) uint32 {
 		return errno(ENOMEM)
 	}
 	step, rest := inSteps(addr, size)
-	for a := addr; a < addr+step; a += pageSize {
-		if s, d := stateOf(a); s == pageUsed {
-			setState(a, pageSize, untouched(protOf(d)))
+	if load32(l1+addr>>20*4)&3 == 1 { // else no page of it has a frame
+		for a := addr; a < addr+step; a += pageSize {
+			if s, d := stateOf(a); s == pageUsed {
+				setState(a, pageSize, untouched(protOf(d)))
+			}
 		}
 	}
 	if rest {

@@ -71,6 +71,16 @@ func sysMprotect(addr, size, prot uint32) uint32 {
 	if want.promised() && !affordable(step>>pageShift-promisedIn(addr, step)) {
 		return errno(ENOMEM)
 	}
+	if want != pageDemand {
+		megabyteOf(addr).mixed = true
+	}
+	if s, _ := stateOf(addr); step == sectionSize && s != pageNone && load32(l1+addr>>20*4)&3 != 1 {
+		setState(addr, step, want) // all its pages are alike, and none has a frame
+		if rest {
+			return again(addr+step, size-step)
+		}
+		return 0
+	}
 	for a := addr; a < addr+step; a += pageSize {
 		switch s, d := stateOf(a); {
 		case s == pageNone:

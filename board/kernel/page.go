@@ -52,6 +52,7 @@ var pages struct {
 // of this image's bss: the linker puts the largest variables last, so behind the
 // kernel's own largest none is needed to handle a fault.
 func initPages() {
+	initMegabytes()
 	holdOut()   // a program in RAM that waits to be loaded
 	holdFiles() // files in RAM
 	freeRange(machine.RAMBase, (firstOfImage())&^(pageSize-1))
@@ -135,7 +136,8 @@ func setState(va, size uint32, s pageState) {
 		e := l1 + va>>20*4
 		d := load32(e)
 		if va&(sectionSize-1) == 0 && n >= 256 && d&3 != 1 {
-			count(pageState(d), s, 256)
+			tally(va, pageState(d), -256)
+			tally(va, s, 256)
 			store32(e, uint32(s))
 			cacheCleanLine(e)
 			va, n = va+sectionSize, n-256
@@ -145,29 +147,16 @@ func setState(va, size uint32, s pageState) {
 		if t == 0 {
 			return
 		}
-		whole := va&(sectionSize-1) == 0 && n >= 256
-		for ok := true; ok; ok = n > 0 && va&(sectionSize-1) != 0 {
-			p := t + va>>pageShift&255*4
-			old := load32(p)
-			store32(p, uint32(s))
-			if old&3 != 0 {
-				cacheCleanLine(p)
-				if !flush {
-					tlbFlushPage(va)
-				}
-				freeFrame(old &^ (pageSize - 1))
-				count(pageUsed, s, 1)
-			} else {
-				count(pageState(old), s, 1)
-			}
-			va, n = va+pageSize, n-1
-		}
-		if whole {
+		first := va >> pageShift & 255
+		k := min(n, 256-first)
+		setPages(t+first*4, va, k, s, !flush)
+		if m := megabyteOf(va); m != nil && (m.none == 256 || m.reserved == 256) {
 			// Nothing in the table says more than the whole does.
 			store32(e, uint32(s))
 			cacheCleanLine(e)
 			flush = true
 		}
+		va, n = va+k<<pageShift, n-k
 	}
 	if flush {
 		tlbFlushAll()
@@ -179,14 +168,37 @@ func (s pageState) promised() bool {
 	return s == pageDemand || s == pageDemandRO || s == pageUsed
 }
 
-// count keeps the number of promised pages.
-func count(old, s pageState, n uint32) {
-	if old.promised() {
-		pages.promised -= n
+// setPages is setState for k pages whose descriptors are at p.
+func setPages(p, va, k uint32, s pageState, flush bool) {
+	var used, demand, reserved, none, bss int32
+	for end := p + 4*k; p < end; p, va = p+4, va+pageSize {
+		old := load32(p)
+		store32(p, uint32(s))
+		switch {
+		case old&3 != 0:
+			cacheCleanLine(p)
+			if flush {
+				tlbFlushPage(va)
+			}
+			freeFrame(old &^ (pageSize - 1))
+			used++
+		case pageState(old).promised():
+			demand++
+		case pageState(old) == pageReserved:
+			reserved++
+		case pageState(old) == pageNone:
+			none++
+		default:
+			bss++
+		}
 	}
-	if s.promised() {
-		pages.promised += n
-	}
+	va -= pageSize // the last one, in the same megabyte
+	tally(va, pageUsed, -used)
+	tally(va, pageDemand, -demand)
+	tally(va, pageReserved, -reserved)
+	tally(va, pageNone, -none)
+	tally(va, pageBSS, -bss)
+	tally(va, s, int32(k))
 }
 
 // demand resolves a fault at va if a page is due there.
@@ -203,7 +215,7 @@ func demand(va uint32) bool {
 		return false
 	}
 	if s == pageBSS {
-		pages.promised++
+		tally(va, pageUsed, 1)
 	}
 	va &^= pageSize - 1
 	mapRange(va, frame, pageSize, attrData)
@@ -226,6 +238,10 @@ func accessible(addr, n uint32, write bool) bool {
 	last := addr + n - 1
 	if last < addr || addr < pageSize || addr >= kernTop && addr < ramEnd || isKernels(addr, last) {
 		return false
+	}
+	if e := load32(l1 + addr>>20*4); e&3 == 1 && addr>>pageShift == last>>pageShift &&
+		load32(e&^1023+addr>>pageShift&255*4)&(pageSize-1) == pageBits[attrData] {
+		return true // as nearly always
 	}
 	for va := addr &^ (pageSize - 1); ; va += pageSize {
 		if l2Table(va) == 0 {

@@ -46,7 +46,12 @@ func (w *window) num(v, base uint64, digits int) {
 }
 
 func (w *window) dec(v uint64) { w.num(v, 10, 1) }
-func (w *window) hex(v uint32) { w.num(uint64(v), 16, 8) }
+
+func (w *window) hex(v uint32) {
+	for i := 28; i >= 0; i -= 4 {
+		w.byte("0123456789abcdef"[v>>i&15])
+	}
+}
 
 // kb writes a line of meminfo's and status's kind.
 func (w *window) kb(name string, bytes uint64) {
@@ -208,6 +213,15 @@ const (
 // rightsOf tells what may be done with the page at va, and how far that surely
 // goes.
 func rightsOf(va uint32) (rights string, size uint32) {
+	if m := megabyteOf(va); m != nil && va&(sectionSize-1) == 0 {
+		if rights, uniform := m.rights(); uniform {
+			i := (va - machine.VMBase) >> 20
+			n := i + 1
+			for last := machine.VMSize >> 20; n < last && megabytes[n] == *m; n++ {
+			}
+			return rights, (n - i) << 20
+		}
+	}
 	size = pageSize
 	l1d := load32(l1 + va>>20*4)
 	if l1d&3 != 1 {
@@ -253,6 +267,20 @@ func rightsOf(va uint32) (rights string, size uint32) {
 	return mapsExec, size
 }
 
+// rights tells what may be done with all pages of a megabyte of mmap's
+// addresses, if it is the same.
+func (m *megabyte) rights() (rights string, uniform bool) {
+	switch {
+	case m.none == 256:
+		return mapsNone, true
+	case m.reserved == 256:
+		return mapsNo, true
+	case m.none == 0 && m.reserved == 0 && !m.mixed:
+		return mapsData, true
+	}
+	return "", false
+}
+
 // maps writes /proc/self/maps: the program's memory, in the order of addresses,
 // without the kernel's at the top of RAM.
 func (w *window) maps() {
@@ -294,7 +322,7 @@ func (w *window) mapping(start, end uint32, rights string, i int) {
 		w.str(" 00000000 00:01 1 " + exePath + "\n")
 	default: // this image: the file has one page before the text
 		w.byte(' ')
-		w.num(uint64(start-firstOfImage()&^(pageSize-1)+pageSize), 16, 8)
+		w.hex(start - firstOfImage()&^(pageSize-1) + pageSize)
 		w.str(" 00:01 1 " + exePath + "\n")
 	}
 }

@@ -8,23 +8,36 @@ import (
 )
 
 // The scheduler: a run queue for each priority, the highest that is not empty
-// first. Threads of one priority take turns; the tick runs only while two of
-// them compete. A thread that wakes up goes ahead of one that has been running
-// for a while, as it has most likely little to do. That one pays for having run
-// with each that goes ahead, so nobody is held off for ever.
+// first; a thread goes in at one of its queue's ends. So choosing and queueing
+// take the same time however many threads there are.
+//
+// The Go runtime's threads are of two kinds, and become the one or the other
+// by what they do. One that has slept (prioNormal) goes ahead of those that
+// compute (prioCompute), as it has most likely little to do. One that ran for
+// grace when another wants the CPU, that used up its slice or that yielded,
+// computes, until it sleeps again. Threads that compute take turns of a slice.
+// They are not held off for ever: the time that the others take from them is a
+// debt; when it has come to a slice, computing threads go first until they had
+// as much.
+//
+// The tick runs only while two threads compete.
 
 const (
 	slice = 2_000_000 // ns a thread runs before its equals get their turn
-	grace = 50_000    // ns a thread runs before a waking equal may displace it
+	grace = 50_000    // ns a thread runs before it may be one that computes
+	price = 20_000    // ns of computing that one interruption takes
 )
 
 var (
 	runq      [nPrio]struct{ head, tail int16 }
 	runqReady uint32 // bit p: runq[p] is not empty
 
+	changed    bool  // a queue or the alarm: schedule has to look
 	resched    bool  // the running thread has had its turn
-	displace   bool  // the thread at the front of its queue goes ahead of it
 	switchedAt int64 // when the running thread got the CPU
+	debt       int64 // ns that computing threads waited for normal ones
+	owed       bool  // the debt is being paid
+	earned     int64 // ns that were computed and not yet paid with, at most slice
 
 	// Sched counts what the scheduler did.
 	sched struct {
@@ -33,49 +46,21 @@ var (
 	}
 )
 
-// makeReady puts thread i into its run queue; woken: ahead of those that have
-// had their share, if any.
-func makeReady(i int16, woken bool) {
-	t := &threads[i]
-	t.state = threadReady
-	if !woken {
-		enqueue(i, false)
-		return
-	}
+// makeReady puts thread i, which slept, into its run queue.
+func makeReady(i int16) {
+	threads[i].state = threadReady
+	enqueue(i, false)
 	r := &threads[cur]
-	if r.state == threadRunning && r.prio == t.prio && nanotime()-switchedAt+r.ran > grace {
-		displace = true
-		enqueue(i, true)
-		return
+	if threads[i].prio == prioNormal && r.state == threadRunning && r.prio == prioNormal && nanotime()-switchedAt+r.ran-r.quick > grace {
+		r.prio = prioCompute
 	}
-	overtake(i)
-}
-
-// overtake queues thread i ahead of the first one that has been running for a
-// while before something of a higher priority took the CPU from it. That one's
-// time shrinks with each that overtakes it, so that they are not too many.
-func overtake(i int16) {
-	q := &runq[threads[i].prio]
-	prev := int16(nobody)
-	for j := q.head; j != nobody; prev, j = j, threads[j].next {
-		if threads[j].ran <= grace {
-			continue
-		}
-		threads[j].ran -= grace
-		if prev == nobody {
-			break
-		}
-		threads[i].next = j
-		threads[prev].next = i
-		return
-	}
-	enqueue(i, q.head != nobody && prev == nobody)
 }
 
 // enqueue puts thread i at the front or the end of its queue.
 func enqueue(i int16, front bool) {
 	t := &threads[i]
 	q := &runq[t.prio]
+	changed = true
 	if q.head == nobody {
 		t.next = nobody
 		q.head, q.tail = i, i
@@ -101,35 +86,48 @@ func dequeue(prio int) int16 {
 	return i
 }
 
+// nextPrio is the priority whose turn it is among the queues; -1: all are empty.
+func nextPrio() int {
+	if owed && runqReady&(1<<prioNet|1<<prioCompute) == 1<<prioCompute {
+		return prioCompute
+	}
+	return bits.Len32(runqReady) - 1
+}
+
 // schedule chooses the thread that resume continues. It is the last step of
 // every trap.
 func schedule() {
 	t := &threads[cur]
+	now := int64(0) // if it was read
 	if t.state == threadRunning {
-		switch top := bits.Len32(runqReady) - 1; {
-		case top > int(t.prio):
-			t.ran += nanotime() - switchedAt // the slice goes on later
-			t.state = threadReady
-			enqueue(cur, true)
-		case resched && top == int(t.prio):
-			t.ran = 0
-			t.state = threadReady
-			enqueue(cur, false)
-		case displace && top == int(t.prio):
-			next := dequeue(top)
-			t.ran = max(t.ran+nanotime()-switchedAt-grace, 0)
-			t.state = threadReady
-			enqueue(cur, true)
-			switchTo(next)
-			t = &threads[next]
+		switch next := nextPrio(); {
+		case resched:
+			t.ran, t.quick = 0, 0
+			if t.prio == prioNormal {
+				t.prio = prioCompute
+			}
+			if next >= int(t.prio) {
+				giveWay(t, false)
+			}
+		case next > int(t.prio) && (next == prioNet || t.prio != prioCompute || mayInterrupt()),
+			owed && t.prio == prioNormal && next == prioCompute:
+			now = nanotime()
+			t.ran += now - switchedAt // the slice goes on later
+			if t.prio == prioNormal && t.ran-t.quick > grace {
+				t.prio = prioCompute
+			}
+			giveWay(t, true)
 		}
 	}
-	resched, displace = false, false
+	resched = false
 	if t.state != threadRunning {
 		for runqReady == 0 {
 			idle()
 		}
-		switchTo(dequeue(bits.Len32(runqReady) - 1))
+		if now == 0 {
+			now = nanotime()
+		}
+		switchTo(dequeue(nextPrio()), now)
 	}
 	t = &threads[cur]
 	if t.pending&^t.masked != 0 {
@@ -139,14 +137,88 @@ func schedule() {
 			return
 		}
 	}
-	setTick(runqReady>>t.prio&1 != 0)
+	changed = false
+	setTick()
+}
+
+// mayInterrupt reports whether a normal thread may take the CPU from the running
+// one that computes. It costs a switch there and back, and so has its price:
+// goroutines that pass each other something do not wake a thread each time.
+func mayInterrupt() bool {
+	if owed || earned+nanotime()-switchedAt < price {
+		return false
+	}
+	earned -= price
+	return true
+}
+
+// giveWay puts running thread t back into its queue.
+func giveWay(t *thread, front bool) {
+	t.state = threadReady
+	enqueue(cur, front)
+}
+
+// account charges thread t for the ns that it ran.
+func account(t *thread, ns int64) {
+	t.cpuTime += ns
+	switch {
+	case t.prio == prioNormal && runqReady&(1<<prioCompute) != 0:
+		debt += ns
+		owed = owed || debt >= slice
+	case t.prio == prioCompute:
+		earned = min(earned+ns, slice)
+		pay(ns)
+	}
+}
+
+// pay takes ns from what is owed to computing threads.
+func pay(ns int64) {
+	debt = max(debt-ns, 0)
+	owed = owed && debt > 0
+}
+
+// turnEnds is when the running thread is to give way to one that waits; 0:
+// none does.
+func turnEnds() int64 {
+	t := &threads[cur]
+	begin := switchedAt - t.ran
+	normal, compute := runqReady&(1<<prioNormal) != 0, runqReady&(1<<prioCompute) != 0
+	switch {
+	case t.prio == prioNormal && normal:
+		return begin + t.quick + grace
+	case t.prio == prioNormal && compute:
+		return begin + slice
+	case t.prio == prioCompute && owed && normal:
+		return min(switchedAt+debt, begin+slice)
+	case t.prio == prioCompute && normal:
+		return min(max(switchedAt+price-earned, switchedAt+1), begin+slice)
+	case t.prio == prioCompute && compute:
+		return begin + slice
+	}
+	return 0
+}
+
+// turnEnded ends the running thread's turn if it is time.
+func turnEnded(now int64) {
+	changed = true
+	t := &threads[cur]
+	if t.state != threadRunning {
+		return
+	}
+	used := now - switchedAt + t.ran
+	resched = resched || used >= slice
+	if t.prio == prioNormal && used-t.quick >= grace && runqReady&(1<<prioNormal) != 0 {
+		t.prio = prioCompute
+	}
+	if t.prio == prioCompute && owed && now-switchedAt >= debt {
+		pay(debt)
+	}
 }
 
 // switchTo gives the CPU to thread i.
-func switchTo(i int16) {
-	now := nanotime()
+func switchTo(i int16, now int64) {
 	old, t := &threads[cur], &threads[i]
-	old.cpuTime += now - switchedAt
+	account(old, now-switchedAt)
 	switchedAt = now
 	t.state = threadRunning
 	if i != cur {
@@ -161,7 +233,7 @@ func switchTo(i int16) {
 // idle waits for an interrupt and handles it. The time counts as idle, not as
 // the last thread's.
 func idle() {
-	setTick(false)
+	setTick()
 	t0 := nanotime()
 	threads[cur].cpuTime += t0 - switchedAt
 	wfi()

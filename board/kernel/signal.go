@@ -156,6 +156,10 @@ func deliverPending(t *thread) {
 			dieOfSignal(t, sig)
 			return
 		}
+		if sig == sigURG && t.prio == prioCompute {
+			t.prio = prioNormal // the runtime has it look for other work
+			t.quick = t.ran + nanotime() - switchedAt
+		}
 		code := uint32(siTkill)
 		if sig == sigPROF {
 			code = profCode(t)

@@ -8,9 +8,9 @@ import "unsafe"
 const sysRun = 0x10000
 
 // maxCPU is how many CPUs the runtime is told of, and so how many Ps it has: one
-// that the network thread keeps while it sleeps, one for a goroutine that
-// computes, and one for another that becomes ready meanwhile.
-const maxCPU = 3
+// for the network thread, two for goroutines that compute, and one for another
+// that becomes ready meanwhile.
+const maxCPU = 6
 
 // loaded: the program is not linked with this kernel (exec.go), so its functions
 // do not run in trap context.
@@ -31,6 +31,10 @@ func syscall(t *thread) {
 	}
 	if nr < uint32(len(nsys)) {
 		nsys[nr]++
+	}
+	if nr == 263 && a0 == 1 { // clock_gettime, the runtime's most frequent call
+		t.ctx.r[0] = sysTime(a1, a0, 1, false)
+		return
 	}
 	var r uint32
 	switch nr {
@@ -142,7 +146,7 @@ func syscall(t *thread) {
 	case 146: // writev
 		r = sysWritev(t, a0, a1, a2)
 	case 158: // sched_yield
-		if t.prio != prioNormal {
+		if t.prio == prioNet {
 			// The runtime spins for what a thread of lower priority
 			// holds: let that run.
 			block(t, waitSleep, 0, after(20_000), 0)
@@ -275,23 +279,10 @@ func timespec(p uint32, wide bool) (ns int64, ok bool) {
 	return sec*1_000_000_000 + int64(nsec), true
 }
 
-// The runtime's monitor (sysmon) is the first thread that a Go program makes. It
-// looks for Ps whose threads sleep in the kernel, or compute, for 10 ms. When it
-// has found one, it looks every 20 µs for a while, in case there are more: and the
-// network thread's P, which is one, it finds again and again. That costs 10,000
-// instructions for each frame at 1,000/s. So it sleeps for some ms at least.
-const (
-	monitor      = 2         // thread ID
-	monitorSleep = 4_000_000 // ns
-)
-
 func sysNanosleep(t *thread, req uint32) uint32 {
 	ns, ok := timespec(req, false)
 	if !ok {
 		return errno(EINVAL)
-	}
-	if t.id == monitor && ns >= 20_000 {
-		ns = max(ns, monitorSleep)
 	}
 	block(t, waitSleep, 0, after(ns), 0)
 	return 0

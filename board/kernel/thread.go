@@ -41,8 +41,9 @@ const (
 
 // Priorities, higher first.
 const (
-	prioNormal = iota // threads of the Go runtime
-	prioNet           // the network thread
+	prioCompute = iota // threads of the Go runtime that compute, see sched.go
+	prioNormal         // the others
+	prioNet            // the network thread
 	nPrio
 )
 
@@ -71,7 +72,8 @@ type thread struct {
 	altSP, altSize  uint32
 
 	cpuTime int64 // ns on the CPU
-	ran     int64 // ns of its slice that were over when a higher priority took the CPU
+	ran     int64 // ns of its turn that were over when a higher priority took the CPU
+	quick   int64 // ran when it was last taken for one that does not compute
 
 	// Profiling, see prof.go.
 	profAt   int64 // cpuTime at which its first timer expires, 0: none
@@ -129,9 +131,9 @@ func sysClone(t *thread, flags, stack uint32) uint32 {
 		n.wait = waitNone
 		n.masked, n.pending = t.masked, 0
 		n.altSP, n.altSize = 0, 0
-		n.cpuTime, n.ran = 0, 0
+		n.cpuTime, n.ran, n.quick = 0, 0, 0
 		n.profAt, n.profiled = 0, 0
-		makeReady(int16(i), false)
+		makeReady(int16(i))
 		return n.id
 	}
 	return errno(EAGAIN)
@@ -147,7 +149,7 @@ func sysExit(t *thread) {
 // none; timedOut is the system call's result if it passes.
 func block(t *thread, w waitKind, addr uint32, deadline int64, timedOut uint32) {
 	t.state = threadBlocked
-	t.ran = 0
+	t.ran, t.quick = 0, 0
 	t.wait = w
 	if w == waitFile {
 		fileWaiters++
@@ -177,13 +179,16 @@ func wake(i int16, result uint32) {
 		fileWaiters--
 	}
 	t.wait = waitNone
+	if t.prio == prioCompute {
+		t.prio = prioNormal
+	}
 	if t.restart && result == 0 {
 		t.ctx.pc -= 4 // to the SVC; the arguments are untouched
 	} else {
 		t.ctx.r[0] = result
 	}
 	t.restart = false
-	makeReady(i, true)
+	makeReady(i)
 }
 
 // threadByID returns the index of a live thread, nobody if there is none.

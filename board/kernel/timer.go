@@ -6,7 +6,7 @@ package kernel
 // global timer's of an MPCore (mpcore.go); it does not wrap in the life of a
 // device. Deadlines of blocked threads are kept in a binary heap; the timer is
 // programmed for the earliest of them, of the drivers' timers (hrtimer.go) and of
-// the end of the running thread's slice.
+// the end of the running thread's turn.
 
 var (
 	clk clocksource
@@ -65,14 +65,21 @@ func alarmOff() {
 }
 
 // nanotime is the time since boot, in ns.
-func nanotime() int64 { return clk.ns(counter()) }
+func nanotime() int64 {
+	if clk.mul != 0 && machine.MPCore == 0 { // as often as it is wanted, without calls
+		if n := genericCounter() - clk.boot; n <= clk.end {
+			return int64(n * uint64(clk.mul))
+		}
+	}
+	return clk.ns(counter())
+}
 
 // Nanotime returns the time since boot in nanoseconds. Any context.
 func Nanotime() int64 { return nanotime() }
 
-// setTick programs the timer; with a slice the running thread is interrupted
-// when its slice ends.
-func setTick(withSlice bool) {
+// setTick programs the timer for the earliest deadline there is, the end of the
+// running thread's turn included.
+func setTick() {
 	at := int64(0)
 	if timerLen > 0 {
 		at = threads[timerQueue[0]].deadline
@@ -80,8 +87,8 @@ func setTick(withSlice bool) {
 	if hrNext != 0 && (at == 0 || hrNext < at) {
 		at = hrNext
 	}
-	if withSlice {
-		if end := switchedAt + slice - threads[cur].ran; at == 0 || end < at {
+	if runqReady != 0 {
+		if end := turnEnds(); end != 0 && (at == 0 || end < at) {
 			at = end
 		}
 	}
@@ -101,7 +108,7 @@ func setTick(withSlice bool) {
 }
 
 // timerInterrupt wakes every thread whose deadline has passed and ends the
-// running thread's slice.
+// running thread's turn.
 func timerInterrupt() {
 	alarmOff()
 	timerArmed = 0
@@ -119,9 +126,7 @@ func timerInterrupt() {
 	if profiling != 0 {
 		profTick()
 	}
-	if now-switchedAt+threads[cur].ran >= slice {
-		resched = true
-	}
+	turnEnded(now)
 }
 
 // The heap: timerQueue[0] has the earliest deadline; timerPos of a thread is
