@@ -22,6 +22,7 @@ const (
 	optMask      = 1
 	optRouter    = 3
 	optDNS       = 6
+	optDomain    = 15
 	optAddress   = 50
 	optLease     = 51
 	optType      = 53
