@@ -41,6 +41,7 @@ const (
 	ENOTCONN        = 107
 	ETIMEDOUT       = 110
 	EALREADY        = 114
+	EINPROGRESS     = 115
 )
 
 // errno is a system call's result for an error.

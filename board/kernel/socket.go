@@ -55,6 +55,7 @@ type sock struct {
 	rdShut   bool // shutdown(SHUT_RD)
 	wrShut   bool // shutdown(SHUT_WR): the service is to send FIN behind what tx holds
 	hup      bool // the connection is gone
+	connWait bool // a thread waits in connect for what becomes of it
 	direct   bool // datagrams may be sent by DirectHook
 	err      int32
 	local    sockAddr

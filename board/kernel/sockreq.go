@@ -44,6 +44,11 @@ func request(t *thread, fd, op, a0, a1, a2 uint32) uint32 {
 func finish(s *sock, result uint32) {
 	s.reqBusy = false
 	if t := &threads[s.thread]; t.state == threadBlocked && t.wait == waitSocket {
+		if s.op == OpConnect && result == errno(EINPROGRESS) && s.file != nobody && files[s.file].flags&oNonblock == 0 {
+			s.connWait = true // it waits on, and calls again when that is decided
+			t.restart = true
+			result = 0
+		}
 		wake(s.thread, result)
 	}
 	s.changed(0) // whoever waits to make the next one
@@ -76,7 +81,16 @@ func sysConnect(t *thread, fd, addr, n uint32) uint32 {
 	}
 	if s.typ == sockStream {
 		switch s.state {
+		case sockIdle:
+			if s.connWait && s.err != 0 {
+				s.connWait = false
+				return s.takeError()
+			}
 		case sockConnected:
+			if s.connWait {
+				s.connWait = false
+				return 0
+			}
 			return errno(EISCONN)
 		case sockConnecting:
 			f := fileOf(fd)
@@ -85,7 +99,7 @@ func sysConnect(t *thread, fd, addr, n uint32) uint32 {
 			}
 			return waitAndRetry(t, f)
 		case sockListening:
-			return errno(EINVAL)
+			return errno(EISCONN)
 		}
 	}
 	var a sockAddr

@@ -22,7 +22,7 @@ type watchdog struct {
 
 const (
 	tick     = 500 * time.Microsecond
-	maxWaits = 500 // ticks
+	maxWaits = 10_000 // ticks
 )
 
 func (w *watchdog) start() {

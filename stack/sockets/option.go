@@ -178,6 +178,9 @@ func (c *conn) setIPv6(name uint32, v int, data []byte) int {
 	}
 	switch name {
 	case ipv6V6Only:
+		if a, err := c.ep.GetLocalAddress(); err == nil && a.Port != 0 {
+			return eINVAL // bound
+		}
 		c.ep.SocketOptions().SetV6Only(v != 0)
 		return 0
 	case ipv6UnicastHops:
@@ -266,6 +269,8 @@ func (c *conn) getOption(level, name uint32) (out []byte, e int) {
 		v = number(so.GetV6Only())
 	case level == solIPv6 && name == ipv6UnicastHops && c.inet6:
 		v, err = c.ep.GetSockOptInt(tcpip.IPv6HopLimitOption)
+	case level != solSocket && level != solTCP && level != solIP && level != solIPv6:
+		return nil, eOPNOTSUPP
 	default:
 		return nil, eNOPROTOOPT
 	}
