@@ -140,6 +140,7 @@ const (
 	atPageSize = 6
 	atHWCAP    = 16
 	atRandom   = 25
+	atSysinfo  = 33       // AT_SYSINFO_EHDR: the vDSO
 	stackTop   = 96 << 10 // of the process stack: strings above, vectors, 64 KiB for the runtime's g0
 
 	// What every ARMv7-A of ours has: half, Thumb, fast multiply, VFP, NEON,
@@ -156,7 +157,7 @@ var processStack [stackTop]byte
 // processStack, and the auxiliary vector.
 var (
 	argStart, argEnd, envEnd uint32
-	auxv                     [8]uint32
+	auxv                     [10]uint32
 )
 
 // initialStack lays out argc, argv, environment and auxiliary vector on the
@@ -250,7 +251,7 @@ func initialStack() uint32 {
 	if isar0()>>24&15 >= 2 {
 		cpu |= hwcapIDIVA
 	}
-	auxv = [...]uint32{atPageSize, pageSize, atHWCAP, cpu, atRandom, str - 16, 0, 0}
+	auxv = [...]uint32{atPageSize, pageSize, atHWCAP, cpu, atRandom, str - 16, atSysinfo, initVDSO(), 0, 0}
 	for _, v := range auxv {
 		store32(w, v)
 		w += 4

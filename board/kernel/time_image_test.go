@@ -3,7 +3,9 @@
 package kernel_test
 
 import (
+	"bytes"
 	"math"
+	"os"
 	"runtime"
 	"slices"
 	"syscall"
@@ -70,6 +72,39 @@ func TestClockAndSleepPastTheNextSecond(t *testing.T) {
 		}
 	}
 	t.Logf("at %v", time.Duration(last))
+}
+
+//go:linkname runtimeNano runtime.nanotime
+func runtimeNano() int64
+
+// The runtime asks the vDSO, if there is one, and we the kernel.
+func TestTheVDSOShowsTheKernelsTime(t *testing.T) {
+	inImage(t)
+	const wide = 403 // clock_gettime64
+	ask := func(clock uintptr) int64 {
+		var ts [2]int64
+		if _, _, e := syscall.RawSyscall(wide, clock, uintptr(unsafe.Pointer(&ts)), 0); e != 0 {
+			t.Fatal(e)
+		}
+		return ts[0]*1_000_000_000 + ts[1]
+	}
+	wall := func() int64 { return time.Now().UnixNano() }
+	clocks := map[uintptr]func() int64{0: wall, 1: runtimeNano}
+	if ask(0) >= 1<<32*1_000_000_000 {
+		delete(clocks, 0) // from 2106 on the runtime's wall clock is wrong, on Linux too
+	}
+	for clock, read := range clocks {
+		for range 2000 {
+			before := ask(clock)
+			got := read()
+			if after := ask(clock); got < before || got > after {
+				t.Fatalf("clock %d: %d, not between %d and %d", clock, got, before, after)
+			}
+		}
+	}
+	if auxv, err := os.ReadFile("/proc/self/auxv"); err != nil || !bytes.Contains(auxv, []byte{33, 0, 0, 0}) {
+		t.Errorf("no AT_SYSINFO_EHDR: %x, %v", auxv, err)
+	}
 }
 
 // regular reports whether time is counted in instructions, so that idle time is
