@@ -121,8 +121,8 @@ func (s *System) waitSeeded() {
 // application.
 func (s *System) networkThread() {
 	runtime.LockOSThread()
+	kernel.SetNetPriority(true)
 	for {
-		kernel.SetNetPriority(true)
 		s.softirq.Wait()
 		if !s.networkWork() {
 			continue
@@ -131,6 +131,7 @@ func (s *System) networkThread() {
 		for more := true; more; more = s.networkWork() {
 			kernel.Yield()
 		}
+		kernel.SetNetPriority(true)
 	}
 }
 

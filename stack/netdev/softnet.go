@@ -12,7 +12,7 @@ import (
 const (
 	Budget    = 300       // frames a Softnet.Poll may take before it yields (net.core.netdev_budget)
 	Weight    = 64        // frames one NAPI may take at a time (NAPI_POLL_WEIGHT, net.core.dev_weight)
-	TimeLimit = 2_000_000 // ns a Softnet.Poll may take: two ticks of 1 ms (net.core.netdev_budget_usecs)
+	TimeLimit = 2_000_000 // ns a Softnet.Poll may take after its first poll: two ticks of 1 ms (net.core.netdev_budget_usecs)
 )
 
 // maxNAPI is how many NAPI instances one softnet can poll. A power of two.
@@ -116,22 +116,33 @@ func (s *Softnet) Poll() (workLeft bool) {
 		return false
 	}
 	budget := int(s.budget.Load())
-	var start int64
-	if s.clock != nil {
-		start = s.clock()
-	}
+	deadline := int64(0)
 	for {
 		budget -= s.pollOne(n)
 		if s.head.Load() == s.tail.Load() {
 			return false
 		}
-		if budget <= 0 || s.clock != nil && s.clock()-start >= int64(s.limit.Load()) {
+		if budget <= 0 || s.late(&deadline) {
 			s.timeSqueeze.Add(1)
 			s.flushHeld()
 			return true
 		}
 		n = s.next()
 	}
+}
+
+// late reports whether the time is up. It runs from the first call on, which
+// comes after one poll: most often that is all there is, and the clock is not
+// needed.
+func (s *Softnet) late(deadline *int64) bool {
+	if s.clock == nil {
+		return false
+	}
+	now := s.clock()
+	if *deadline == 0 {
+		*deadline = now + int64(s.limit.Load())
+	}
+	return now >= *deadline
 }
 
 // pollOne polls n, which it has taken from the list, and puts it back if it
