@@ -7,7 +7,6 @@ import (
 
 	"github.com/gasp-go/gasp/board/kernel"
 	"github.com/gasp-go/gasp/console"
-	"github.com/gasp-go/gasp/enet"
 	"github.com/gasp-go/gasp/stack"
 	"github.com/gasp-go/gasp/stack/netdev"
 	"github.com/gasp-go/gasp/stack/pcap"
@@ -29,16 +28,17 @@ type Stats struct {
 
 // InterfaceStats are one interface's counters.
 type InterfaceStats struct {
-	Name       string          `json:"name"`
-	MAC        string          `json:"mac"`
-	Carrier    bool            `json:"carrier"`
-	Addresses  stack.AddrInfo  `json:"addresses"`
-	Interrupts uint32          `json:"interrupts"`
-	XDP        netdev.XDPStats `json:"xdp"`
-	Stack      stack.Stats     `json:"stack"`
-	Capture    pcap.Stats      `json:"pcap"`
-	Faults     *FaultStats     `json:"fault,omitempty"`
-	Driver     []enet.Stat     `json:"driver"` // ethtool -S
+	Name       string                `json:"name"`
+	MAC        string                `json:"mac"`
+	Carrier    bool                  `json:"carrier"`
+	Addresses  stack.AddrInfo        `json:"addresses"`
+	Interrupts uint32                `json:"interrupts"`
+	XDP        netdev.XDPStats       `json:"xdp"`
+	Stack      stack.Stats           `json:"stack"`
+	Capture    pcap.Stats            `json:"pcap"`
+	Faults     *FaultStats           `json:"fault,omitempty"`
+	Driver     []netdev.Stat         `json:"driver"` // ethtool -S
+	Ethtool    *netdev.EthtoolReport `json:"ethtool"`
 }
 
 // Stats returns the counters of now.
@@ -72,6 +72,7 @@ func (s *System) Stats() Stats {
 			Capture:    n.Capture.Stats(),
 			Faults:     n.faultStats(),
 			Driver:     n.MAC.Stats(),
+			Ethtool:    n.Device.Ethtool(),
 		})
 	}
 	return st

@@ -58,11 +58,12 @@ type Ethernet struct {
 
 // Controller is one of the SoC's MACs, an ENET.
 type Controller struct {
-	Base    uintptr        // physical address of the MAC's registers
-	IRQ     int            // interrupt number of the MAC at the interrupt controller
-	Clock   uint32         // of the MAC's register bus (ipg), Hz; MDC is derived from it
-	Gigabit bool           // the MAC can do 1 Gb/s
-	MAC     func() [6]byte // the port's address from the board's store; all zero if it has none
+	Base     uintptr        // physical address of the MAC's registers
+	IRQ      int            // interrupt number of the MAC at the interrupt controller
+	Clock    uint32         // of the MAC's register bus (ipg), Hz; MDC is derived from it
+	Gigabit  bool           // the MAC can do 1 Gb/s
+	Coalesce uint32         // clock of the interrupt coalescing, Hz; 0: the MAC has none
+	MAC      func() [6]byte // the port's address from the board's store; all zero if it has none
 }
 
 // UART is a serial port's transmitter, at the rate the loader set. Its methods

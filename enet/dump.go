@@ -8,7 +8,9 @@ var dumpRegs = [...]struct {
 	{"EIR", regEIR}, {"EIMR", regEIMR}, {"RDAR", regRDAR}, {"TDAR", regTDAR},
 	{"ECR", regECR}, {"MSCR", regMSCR}, {"RCR", regRCR}, {"TCR", regTCR},
 	{"PALR", regPALR}, {"PAUR", regPAUR}, {"TFWR", regTFWR}, {"RDSR", regRDSR},
-	{"TDSR", regTDSR}, {"MRBR", regMRBR}, {"FTRL", regFTRL}, {"TACC", regTACC}, {"RACC", regRACC},
+	{"TDSR", regTDSR}, {"MRBR", regMRBR}, {"FTRL", regFTRL}, {"OPD", regOPD},
+	{"GAUR", regGAUR}, {"GALR", regGALR}, {"RSEM", regRSEM}, {"RSFL", regRSFL},
+	{"TACC", regTACC}, {"RACC", regRACC},
 }
 
 // dumpDescs is how many descriptors of each ring Dump shows.

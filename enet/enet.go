@@ -2,7 +2,8 @@
 // i.MX7D (and, with other register fields, of more). The files follow a MAC's
 // life: enet.go (make, open, stop), hw.go (the register sequences), filter.go
 // (addresses), phy.go (link), irq.go (top half), rx.go, tx.go, offload.go
-// (checksums), errata.go, stats.go, and seize.go for the end, when a panic takes
+// (checksums), pause.go, coalesce.go, errata.go,
+// stats.go, mib.go, ethtool.go, and seize.go for the end, when a panic takes
 // the MAC away from everybody.
 //
 // # Who may touch what
@@ -80,9 +81,10 @@ type MAC struct {
 	mu    sync.Mutex // serialises Open and Stop
 	irqOn bool       // Handle was called
 
-	rx  [2]*bd.RX
-	tx  [2]*bd.TX
-	cur atomic.Uint32 // live or private
+	rings sync.Mutex // held to replace the live rings, and by goroutines that read them
+	rx    [2]*bd.RX
+	tx    [2]*bd.TX
+	cur   atomic.Uint32 // live or private
 
 	state   atomic.Uint32
 	powered atomic.Bool
@@ -109,8 +111,13 @@ type MAC struct {
 
 	features atomic.Uint32 // netdev.Features that are on
 
+	mib   [len(mibs)]mibCounter // trap context
 	watch watchdog
-	n     [numCounters]atomic.Uint64
+
+	want       atomic.Pointer[mii.Settings] // what the PHY was told; nil: nothing
+	pause      atomic.Uint32                // pauseAutoneg, pauseOn
+	rxic, txic atomic.Uint32                // RXIC, TXIC
+	n          [numCounters]atomic.Uint64
 }
 
 // New makes the MAC and its device, closed. It allocates all the memory either
@@ -135,6 +142,7 @@ func New(cfg Config) (*MAC, error) {
 	}
 	m.setAddress(mac)
 	m.setGroups(nil, true)
+	m.pause.Store(pauseAutoneg)
 	m.bus, m.own = sharedBus(cfg.MDIO, cfg), sharedBus(cfg.Regs, cfg)
 	m.dev = netdev.New(cfg.Port.Name, mac, mtu, m, cfg.Softnet)
 	m.features.Store(uint32(available &^ cfg.Off))

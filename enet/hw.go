@@ -82,7 +82,8 @@ func (m *MAC) program(ring int) (lost int) {
 
 	m.regs.Write32(regEIR, evOurs)
 	m.programFilter()
-	m.regs.Write32(regOPD, opdPAUSE)
+	m.programPause(link)
+	m.programCoalesce()
 	m.regs.Write32(regMRBR, uint32(rx.BufSize()))
 	m.regs.Write32(regFTRL, maxOnWire+shift)
 	m.regs.Write32(regTFWR, tfwrSTRFWD)
@@ -120,6 +121,9 @@ func (m *MAC) rcr(link mii.Link) uint32 {
 	if m.filter.promisc {
 		v |= rcrPROM
 	}
+	if m.pausing(link) {
+		v |= rcrFCE
+	}
 	return v
 }
 
@@ -155,13 +159,16 @@ func trapStart(p unsafe.Pointer) {
 // queued are lost and counted. Trap context.
 func (m *MAC) startLive() bool {
 	m.txBusy.Store(true) // the ring is in pieces until the end
-	m.dead.Store(true)
+	if !m.dead.Swap(true) && m.state.Load() == stateOpen {
+		m.harvest()
+	}
 	m.todo.And(^uint32(todoRestart | todoFilter))
 	if !m.reset() {
 		m.txBusy.Store(false)
 		return false
 	}
 	m.dropped(m.program(live))
+	m.rebase()
 	m.watch = watchdog{}
 	ok := m.run()
 	m.dead.Store(!ok)
@@ -185,6 +192,7 @@ func trapStop(p unsafe.Pointer) {
 		return
 	}
 	if !m.dead.Load() {
+		m.harvest()
 		m.regs.Write32(regTCR, m.regs.Read32(regTCR)|tcrGTS)
 		m.await(regEIR, evGRA, evGRA, stopTime)
 	}

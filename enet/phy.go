@@ -15,26 +15,30 @@ func (m *MAC) Link() mii.Link { return unpack(m.mode.Load()) }
 // PHY returns the port's PHY, nil while none was found.
 func (m *MAC) PHY() *mii.PHY { return m.phy.Load() }
 
-// A link in one word, for trap context: speed above two bits. A link that is
+// A link in one word, for trap context: speed above three bits. A link that is
 // down keeps the mode it had. 0 means that the link was never seen.
 const (
-	modeUp   = 1 << 0
-	modeFull = 1 << 1
+	modeUp    = 1 << 0
+	modeFull  = 1 << 1
+	modePause = 1 << 2
 )
 
 func pack(l mii.Link) uint32 {
-	v := uint32(l.Speed) << 2
+	v := uint32(l.Speed) << 3
 	if l.Up {
 		v |= modeUp
 	}
 	if l.Full {
 		v |= modeFull
 	}
+	if l.Pause {
+		v |= modePause
+	}
 	return v
 }
 
 func unpack(v uint32) mii.Link {
-	return mii.Link{Up: v&modeUp != 0, Speed: int(v >> 2), Full: v&modeFull != 0}
+	return mii.Link{Up: v&modeUp != 0, Speed: int(v >> 3), Full: v&modeFull != 0, Pause: v&modePause != 0}
 }
 
 // findPHY looks for the PHY where the board says it is, and failing that on the
@@ -50,7 +54,11 @@ func (m *MAC) findPHY() {
 		}
 	}
 	if err == nil {
-		err = p.Start()
+		if want := m.want.Load(); want != nil {
+			err = p.Apply(*want, m.cfg.Port.Gigabit)
+		} else {
+			err = p.Start()
+		}
 	}
 	if err != nil {
 		m.count(phyErrors)

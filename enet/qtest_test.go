@@ -264,7 +264,7 @@ func TestQEMUBadFramesAreCountedAndTheNextOneComesUp(t *testing.T) {
 		uncut      bool // FTRL cuts nothing
 	}{
 		{"shorter than a header", "rx_runt", frame(ourMAC, 20, 0)[:10], false},
-		{"one byte too long", "rx_oversize", frame(ourMAC, 1515, 0), false},
+		{"one byte too long", "rx_too_long", frame(ourMAC, 1515, 0), false},
 		{"one byte too long with a tag", "rx_truncated", vlan(frame(ourMAC, 1515, 0)), false},
 		{"jumbo", "rx_truncated", frame(ourMAC, 9000, 0), false},
 		{"in two buffers", "rx_multi_bd", frame(ourMAC, 2000, 0), true},

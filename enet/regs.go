@@ -22,10 +22,16 @@ const (
 	regIALR = 0x11c // Descriptor Individual Lower Address
 	regGAUR = 0x120 // Descriptor Group Upper Address
 	regGALR = 0x124 // Descriptor Group Lower Address
+	regTXIC = 0x0f0 // Transmit Interrupt Coalescing, ring 0; not on i.MX6Q
+	regRXIC = 0x100 // Receive Interrupt Coalescing, ring 0; not on i.MX6Q
 	regTFWR = 0x144 // Transmit FIFO Watermark
 	regRDSR = 0x180 // Receive Descriptor Ring Start
 	regTDSR = 0x184 // Transmit Buffer Descriptor Ring Start
 	regMRBR = 0x188 // Maximum Receive Buffer Size
+	regRSFL = 0x190 // Receive FIFO Section Full Threshold
+	regRSEM = 0x194 // Receive FIFO Section Empty Threshold
+	regRAEM = 0x198 // Receive FIFO Almost Empty Threshold
+	regRAFL = 0x19c // Receive FIFO Almost Full Threshold
 	regFTRL = 0x1b0 // Frame Truncation Length
 	regTACC = 0x1c0 // Transmit Accelerator Function Configuration
 	regRACC = 0x1c4 // Receive Accelerator Function Configuration
@@ -72,6 +78,7 @@ const (
 	rcrDRT      = 1 << 1 // no reception while transmitting (half duplex)
 	rcrMIIMODE  = 1 << 2 // always 1 on these parts
 	rcrPROM     = 1 << 3 // promiscuous
+	rcrFCE      = 1 << 5 // obey pause frames
 	rcrRGMIIEN  = 1 << 6
 	rcrRMIIMODE = 1 << 8
 	rcrRMII10T  = 1 << 9 // RMII at 10 Mb/s
@@ -86,19 +93,19 @@ const (
 
 	paurTYPE = 0x8808 // PAUR.TYPE, the type field of pause frames
 
-	opdPAUSE = 0x00010020 // OPD: opcode 1, a pause of 32 slot times
-)
+	icEN    = 1 << 31 // RXIC, TXIC: coalesce
+	icCLK   = 1 << 30 // the timer counts the system clock, in steps of 64
+	icFT    = 20      // shift of ICFT, frames, 8 bits
+	icFTMax = 0xff
+	icTTMax = 0xffff // of ICTT, steps
 
-// Counters the MAC keeps by itself (section "MIB block"); QEMU has none and
-// reads 0.
-const (
-	mibRCRCAlign = 0x28c // RMON_R_CRC_ALIGN
-	mibRUndersz  = 0x290 // RMON_R_UNDERSIZE
-	mibROversz   = 0x294 // RMON_R_OVERSIZE
-	mibRFrag     = 0x298 // RMON_R_FRAG
-	mibRJab      = 0x29c // RMON_R_JAB
-	mibRDrop     = 0x2c8 // IEEE_R_DROP: not counted correctly elsewhere
-	mibRMACErr   = 0x2d8 // IEEE_R_MACERR: receive FIFO overflow
-	mibTMACErr   = 0x268 // IEEE_T_MACERR: transmit FIFO underrun
-	mibTCSErr    = 0x26c // IEEE_T_CSERR: carrier sense lost
+	// Pause frames (section "MAC flow control"). The MAC sends one when its
+	// receive FIFO holds more than RSEM units of 8 bytes, which makes sense only
+	// if frames do not wait in there until they are complete (RSFL not 0).
+	opdPause   = 0xfff0 // OPD: the pause asked for, in slot times
+	rsflPause  = 16
+	rsemPause  = 0x84
+	raemPause  = 8
+	raflPause  = 8
+	fifoAlmost = 4 // RAEM and RAFL after reset
 )

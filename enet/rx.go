@@ -139,7 +139,7 @@ func (m *MAC) unusual(status uint32, length int, data []byte) (good bool) {
 		bad = rxTruncated
 		c.RxLengthErrors.Add(1)
 	case status&bd.TooLong != 0, length > maxOnWire:
-		bad = rxOversize
+		bad = rxTooLong
 		c.RxLengthErrors.Add(1)
 	case status&bd.NonOctet != 0:
 		bad = rxNonOctet
@@ -151,7 +151,7 @@ func (m *MAC) unusual(status uint32, length int, data []byte) (good bool) {
 		bad = rxRunt
 		c.RxLengthErrors.Add(1)
 	case length > maxFrame+fcs && binary.BigEndian.Uint16(data[shift+12:]) != vlanType:
-		bad = rxOversize // room for a tag, but no tag
+		bad = rxTooLong // room for a tag, but no tag
 		c.RxLengthErrors.Add(1)
 	default:
 		return true

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/gasp-go/gasp/board/trap"
+	"github.com/gasp-go/gasp/stack/netdev"
 )
 
 // counter is one of the driver's own statistics.
@@ -13,7 +14,7 @@ const (
 	rxGood counter = iota
 	rxShort
 	rxRunt
-	rxOversize
+	rxTooLong
 	rxTruncated
 	rxCRC
 	rxNonOctet
@@ -53,7 +54,7 @@ var counterNames = [numCounters]string{
 	rxGood:           "rx_good",            // frames passed up
 	rxShort:          "rx_short",           // of these, shorter than 60 bytes without FCS
 	rxRunt:           "rx_runt",            // dropped: shorter than a header, or than the device claims
-	rxOversize:       "rx_oversize",        // dropped: longer than 1518, 1522 with a VLAN tag
+	rxTooLong:        "rx_too_long",        // dropped: longer than 1518, 1522 with a VLAN tag
 	rxTruncated:      "rx_truncated",       // dropped: cut by the MAC
 	rxCRC:            "rx_crc",             // dropped: bad FCS
 	rxNonOctet:       "rx_non_octet",       // dropped: not a whole number of octets
@@ -88,50 +89,30 @@ var counterNames = [numCounters]string{
 	takeovers:        "takeovers",          // of these, that had to reset the MAC
 }
 
-// mibs are the counters the MAC keeps, which see what never reached the ring.
-var mibs = [...]struct {
-	name string
-	off  uintptr
-}{
-	{"mib_rx_crc_align", mibRCRCAlign},
-	{"mib_rx_undersize", mibRUndersz},
-	{"mib_rx_oversize", mibROversz},
-	{"mib_rx_fragments", mibRFrag},
-	{"mib_rx_jabber", mibRJab},
-	{"mib_rx_drop", mibRDrop},
-	{"mib_rx_fifo_overflow", mibRMACErr},
-	{"mib_tx_fifo_underrun", mibTMACErr},
-	{"mib_tx_carrier_lost", mibTCSErr},
-}
-
 // count adds one to a counter. Any context.
 func (m *MAC) count(c counter) { m.n[c].Add(1) }
 
-// Stat is one statistic.
-type Stat struct {
-	Name  string `json:"name"`
-	Value uint64 `json:"value"`
-}
-
 // Stats returns the driver's statistics, as ethtool -S does: its own counters,
-// the state of the rings, and, while it is open, the MAC's counters. Goroutine.
-func (m *MAC) Stats() []Stat {
+// the state of the rings, and the MAC's counters. Goroutine.
+func (m *MAC) Stats() []netdev.Stat {
+	m.rings.Lock()
+	defer m.rings.Unlock()
 	x := statSection{m: m}
 	trap.Run(trapStats, unsafe.Pointer(&x))
-	s := make([]Stat, 0, int(numCounters)+len(mibs)+8)
+	s := make([]netdev.Stat, 0, int(numCounters)+len(mibs)+8)
 	for c := range numCounters {
-		s = append(s, Stat{counterNames[c], m.n[c].Load()})
+		s = append(s, netdev.Stat{Name: counterNames[c], Value: m.n[c].Load()})
 	}
 	s = append(s,
-		Stat{"mdio_timeouts", m.bus.Timeouts()},
-		Stat{"rx_ring_size", uint64(m.rx[x.ring].Len())},
-		Stat{"rx_ring_filled", uint64(m.rx[x.ring].Filled())},
-		Stat{"tx_ring_size", uint64(m.tx[x.ring].Len())},
-		Stat{"tx_ring_queued", uint64(x.queued)},
-		Stat{"private_rings", uint64(x.ring)},
+		netdev.Stat{Name: "mdio_timeouts", Value: m.bus.Timeouts()},
+		netdev.Stat{Name: "rx_ring_size", Value: uint64(m.rx[x.ring].Len())},
+		netdev.Stat{Name: "rx_ring_filled", Value: uint64(m.rx[x.ring].Filled())},
+		netdev.Stat{Name: "tx_ring_size", Value: uint64(m.tx[x.ring].Len())},
+		netdev.Stat{Name: "tx_ring_queued", Value: uint64(x.queued)},
+		netdev.Stat{Name: "private_rings", Value: uint64(x.ring)},
 	)
 	for i := range mibs {
-		s = append(s, Stat{mibs[i].name, uint64(x.mib[i])})
+		s = append(s, netdev.Stat{Name: mibs[i].name, Value: x.mib[i].total})
 	}
 	return s
 }
@@ -141,7 +122,7 @@ type statSection struct {
 	m      *MAC
 	ring   uint32
 	queued int
-	mib    [len(mibs)]uint32
+	mib    [len(mibs)]mibCounter
 }
 
 func trapStats(p unsafe.Pointer) {
@@ -153,8 +134,7 @@ func trapStats(p unsafe.Pointer) {
 	}
 	x.queued = m.tx[x.ring].Queued()
 	if m.state.Load() == stateOpen {
-		for i := range mibs {
-			x.mib[i] = m.regs.Read32(mibs[i].off)
-		}
+		m.harvest()
 	}
+	x.mib = m.mib
 }

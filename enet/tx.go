@@ -141,6 +141,7 @@ func trapWatchdog(p unsafe.Pointer) {
 	if m.dead.Load() {
 		m.todo.Or(todoRestart)
 	} else {
+		m.harvest()
 		queued := m.reclaim()
 		now, done := m.cfg.Now(), m.n[txDone].Load()
 		switch {

@@ -112,14 +112,28 @@ func (r *ring) init(region *dma.Region, n, size int) error {
 		return fmt.Errorf("%w: %d descriptors with buffers of %d bytes", ErrRing, n, size)
 	}
 	var err error
-	if r.desc, err = region.Alloc(n*Size, Align); err != nil {
+	// The larger first: if there is no room nothing is taken.
+	if r.buf, err = region.Alloc(n*size, Align); err != nil {
 		return err
 	}
-	if r.buf, err = region.Alloc(n*size, Align); err != nil {
+	if r.desc, err = region.Alloc(n*Size, Align); err != nil {
 		return err
 	}
 	r.n, r.size = uint32(n), uint32(size)
 	return nil
+}
+
+// resized is a ring of n descriptors in r's memory if that is enough, else in
+// memory of its own; r's is then lost, since a region takes nothing back.
+func (r *ring) resized(region *dma.Region, n int) (ring, error) {
+	if n < MinRing || n*Size > len(r.desc.Bytes) {
+		var s ring
+		err := s.init(region, n, int(r.size))
+		return s, err
+	}
+	s := *r
+	s.n = uint32(n)
+	return s, nil
 }
 
 // Base returns the bus address of the ring, for RDSR or TDSR.

@@ -35,6 +35,19 @@ func NewRX(region *dma.Region, n, size int) (*RX, error) {
 	return r, nil
 }
 
+// Resized returns an empty ring of n descriptors with buffers of the same size,
+// which takes r's place and memory: the device must be stopped, and r is not to
+// be used any more. On an error r stays as it is.
+func (r *RX) Resized(region *dma.Region, n int) (*RX, error) {
+	s, err := r.resized(region, n)
+	if err != nil {
+		return nil, err
+	}
+	rx := &RX{ring: s}
+	rx.Reset()
+	return rx, nil
+}
+
 // Reset gives the whole ring to the device, from its first descriptor on. What
 // was received and not taken is lost. The device must be stopped.
 func (r *RX) Reset() {

@@ -37,6 +37,17 @@ func NewTX(region *dma.Region, n, size int) (*TX, error) {
 	return t, nil
 }
 
+// Resized: see RX.Resized.
+func (t *TX) Resized(region *dma.Region, n int) (*TX, error) {
+	s, err := t.resized(region, n)
+	if err != nil {
+		return nil, err
+	}
+	tx := &TX{ring: s}
+	tx.Reset()
+	return tx, nil
+}
+
 // Reset takes every descriptor from the device and starts again at the first.
 // What was queued is forgotten. The device must be stopped. It returns how
 // many frames were queued, the one on the wire included.

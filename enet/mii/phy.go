@@ -38,9 +38,13 @@ const (
 
 // Abilities, the same bits in ANAR and ANLPAR.
 const (
+	ability10Half  = 1 << 5
 	ability10Full  = 1 << 6
 	ability100Half = 1 << 7
 	ability100Full = 1 << 8
+	abilityPause   = 1 << 10 // pause frames in both directions
+	selector       = 1       // IEEE 802.3; the register's low five bits
+	abilities      = 0xf << 5
 )
 
 // 1000BASE-T abilities: GBCR has what we offer, GBSR two bits higher what the
@@ -58,6 +62,7 @@ type Link struct {
 	Up    bool
 	Speed int  // Mb/s: 10, 100, 1000
 	Full  bool // full duplex
+	Pause bool // both sides offer pause frames; full duplex only
 }
 
 // String returns the state as ethtool users expect it, "100 Mb/s full".
@@ -173,6 +178,15 @@ func readLink(read reader, addr uint8, gigabit bool) (Link, error) {
 	if st&bmsrANComplete == 0 {
 		return Link{}, nil // the link is not the one that will be agreed
 	}
+	ours, err := read(addr, ANAR)
+	if err != nil {
+		return Link{}, err
+	}
+	theirs, err := read(addr, ANLPAR)
+	if err != nil {
+		return Link{}, err
+	}
+	l := resolve(ours & theirs)
 	if gigabit && st&bmsrExtended != 0 {
 		ours, err := read(addr, GBCR)
 		if err != nil {
@@ -184,20 +198,13 @@ func readLink(read reader, addr uint8, gigabit bool) (Link, error) {
 		}
 		switch both := ours & (theirs >> 2); {
 		case both&offer1000Full != 0:
-			return Link{Up: true, Speed: 1000, Full: true}, nil
+			l.Speed, l.Full = 1000, true
 		case both&offer1000Half != 0:
-			return Link{Up: true, Speed: 1000}, nil
+			l.Speed, l.Full = 1000, false
 		}
 	}
-	ours, err := read(addr, ANAR)
-	if err != nil {
-		return Link{}, err
-	}
-	theirs, err := read(addr, ANLPAR)
-	if err != nil {
-		return Link{}, err
-	}
-	return resolve(ours & theirs), nil
+	l.Pause = l.Full && ours&theirs&abilityPause != 0
+	return l, nil
 }
 
 func forced(ctl uint16) Link {

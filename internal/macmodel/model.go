@@ -31,6 +31,8 @@ const (
 	TCR  = 0x0c4
 	PALR = 0x0e4
 	PAUR = 0x0e8
+	TXIC = 0x0f0
+	RXIC = 0x100
 	IAUR = 0x118
 	IALR = 0x11c
 	GAUR = 0x120
@@ -121,22 +123,23 @@ type Model struct {
 	phys uint32
 	mem  []byte
 
-	mu       sync.Mutex
-	regs     [0x400 / 4]uint32
-	rx, tx   uint32 // bus addresses of the current descriptors
-	faults   Faults
-	accesses int
-	clock    int64
-	mdio     int // reads of EIR until the frame is done, 0: none
-	reset    int // reads of ECR until the reset is done
-	partial  []byte
-	scratch  []byte
-	sent     [][]byte
-	phy      [32]*PHY
-	bugs     []string
-	resets   int
-	irqs     int
-	line     bool
+	mu        sync.Mutex
+	regs      [0x400 / 4]uint32
+	rx, tx    uint32 // bus addresses of the current descriptors
+	faults    Faults
+	accesses  int
+	clock     int64
+	mdio      int          // reads of EIR until the frame is done, 0: none
+	reset     int          // reads of ECR until the reset is done
+	coalesced [2]coalescer // receive, transmit
+	partial   []byte
+	scratch   []byte
+	sent      [][]byte
+	phy       [32]*PHY
+	bugs      []string
+	resets    int
+	irqs      int
+	line      bool
 }
 
 // PHY is a PHY on the model's MDIO bus.
@@ -169,6 +172,7 @@ func (m *Model) powerOn() {
 	m.regs[FTRL/4] = 0x7ff
 	m.rx, m.tx = 0, 0
 	m.partial = nil
+	m.coalesced = [2]coalescer{}
 	m.mdio = 0
 }
 
@@ -207,6 +211,7 @@ func (m *Model) Advance(ns int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.clock += ns
+	m.update()
 }
 
 // IRQ reports the level of the interrupt line.
@@ -251,6 +256,13 @@ func (m *Model) Reg(off uintptr) uint32 {
 	return m.regs[off/4]
 }
 
+// SetReg sets a register, or a counter, without the effects of writing it.
+func (m *Model) SetReg(off uintptr, v uint32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.regs[off/4] = v
+}
+
 // Raise sets bits of EIR, as errors on the wire do.
 func (m *Model) Raise(bits uint32) {
 	m.mu.Lock()
@@ -266,6 +278,7 @@ func (m *Model) bug(format string, args ...any) {
 }
 
 func (m *Model) update() {
+	m.expire()
 	line := m.regs[EIR/4]&m.regs[EIMR/4] != 0
 	if line && !m.line {
 		m.irqs++
@@ -288,4 +301,11 @@ func (m *Model) StationAddress() (mac [6]byte) {
 	binary.BigEndian.PutUint32(mac[:], m.regs[PALR/4])
 	binary.BigEndian.PutUint16(mac[4:], uint16(m.regs[PAUR/4]>>16))
 	return mac
+}
+
+// PHYReg returns a register of the PHY at addr.
+func (m *Model) PHYReg(addr, reg int) uint16 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.phy[addr].Reg[reg]
 }

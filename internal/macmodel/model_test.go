@@ -154,7 +154,7 @@ func TestEnhancedDescriptorsInterruptOnlyWithINT(t *testing.T) {
 		}
 		want := uint32(0)
 		if on {
-			want = IntRXF | IntRXB | IntTXF | IntTXB
+			want = IntRXF | IntTXF | IntTXB
 		}
 		if eir := m.Reg(EIR); eir != want {
 			t.Errorf("INT %v: EIR %#x", on, eir)

@@ -55,6 +55,8 @@ func (m *Model) transmit(limit int) int {
 		m.partial = append(m.partial, data...)
 		if d.status&flagLast != 0 {
 			m.accelTx(m.partial, d.control)
+			m.tally(MIBTxPackets, 1)
+			m.tally(MIBTxOctets, len(m.partial)+4)
 			if m.faults.TxDiscard {
 				m.partial = m.partial[:0]
 			} else {
@@ -62,7 +64,7 @@ func (m *Model) transmit(limit int) int {
 				m.partial = nil
 			}
 			if d.interrupts(txInt) {
-				m.regs[EIR/4] |= IntTXF
+				m.frameEvent(1)
 			}
 		}
 		if d.interrupts(txInt) {
@@ -132,6 +134,9 @@ func (m *Model) StopRx() {
 
 func (m *Model) deliver(frame []byte, flags uint32) bool {
 	if !m.receiving() {
+		if m.regs[ECR/4]&ecrEtherEn != 0 {
+			m.tally(MIBRxOverflow, 1)
+		}
 		return false
 	}
 	ok, miss := m.accepts(frame)
@@ -148,6 +153,7 @@ func (m *Model) deliver(frame []byte, flags uint32) bool {
 		flags |= FlagTooLong
 		m.regs[EIR/4] |= IntBABR
 	}
+	m.tallyRx(len(data), flags)
 	if m.regs[RACC/4]&raccShift16 != 0 {
 		m.scratch = append(m.scratch, 0, 0)
 		copy(m.scratch[2:], m.scratch)
@@ -205,9 +211,11 @@ func (m *Model) raiseRx(d *desc, last bool) {
 	if !d.interrupts(rxInt) {
 		return
 	}
-	m.regs[EIR/4] |= IntRXB
+	if !last {
+		m.regs[EIR/4] |= IntRXB
+	}
 	if last {
-		m.regs[EIR/4] |= IntRXF
+		m.frameEvent(0)
 	}
 }
 

@@ -134,7 +134,7 @@ func badFrames(w *wire) []badFrame {
 			return fs
 		}()},
 		{"longer than any frame", func(s *ifStats) uint64 {
-			return s.driver("rx_oversize") + s.driver("rx_truncated") + s.driver("rx_multi_bd") + s.driver("rx_babble")
+			return s.driver("rx_too_long") + s.driver("rx_truncated") + s.driver("rx_multi_bd") + s.driver("rx_babble")
 		}, func() (fs [][]byte) {
 			for _, n := range []int{1519, 1532, 1536, 1600, 2000, 2044, 2048, 2049, 4096, 9000} {
 				if killsQEMU(n) {

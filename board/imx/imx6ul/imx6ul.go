@@ -26,7 +26,8 @@ const (
 	ocotp = 0x021bc000
 
 	spi      = 32
-	ipgClock = 66_000_000 // Hz, ipg_clk as the boot ROM sets it
+	ipgClock = 66_000_000  // Hz, ipg_clk as the boot ROM sets it
+	ahbClock = 132_000_000 // Hz, ahb_clk_root, likewise: ipg_clk is half of it
 )
 
 // UARTs that a console can be on.
@@ -39,8 +40,8 @@ var (
 
 // The two MACs.
 var (
-	ENET1 = board.Controller{Base: enet1, IRQ: spi + 118, Clock: ipgClock, MAC: mac1}
-	ENET2 = board.Controller{Base: enet2, IRQ: spi + 120, Clock: ipgClock, MAC: mac2}
+	ENET1 = board.Controller{Base: enet1, IRQ: spi + 118, Clock: ipgClock, Coalesce: ahbClock, MAC: mac1}
+	ENET2 = board.Controller{Base: enet2, IRQ: spi + 120, Clock: ipgClock, Coalesce: ahbClock, MAC: mac2}
 )
 
 func mac1() [6]byte { return imx.MAC(mmio.At(enet1), mmio.At(ocotp), 0) }
