@@ -5,7 +5,8 @@
 #   make test-host    go test with the race detector, on this host
 #   make test-target  go test on the target, in QEMU, for each board
 #   make test-system  the firmware as a whole, in QEMU
-# make bench  instructions per frame, datagram, byte (docs/performance.md)
+# make bench  instructions per frame, datagram, byte (docs/performance.md), beside
+#             Linux's; PEER=none without, which saves a download and most of the time
 #   make bench-profile ROW=udp-echo  which functions they are
 # make test-std  the Go standard library's own tests, on the target (docs/std.md)
 # make fuzz   every fuzz target for FUZZTIME (default 20s each)
@@ -31,7 +32,8 @@ UPTIMES  ?= 4 2147483 9007199 3153600000
 # A missing QEMU fails tests instead of skipping them.
 export GASP_REQUIRE_QEMU = 1
 
-ROW ?= udp-echo
+ROW  ?= udp-echo
+PEER ?= debian
 
 .PHONY: demo run test bench bench-profile lint test-host test-target test-system test-std fuzz deps
 .NOTPARALLEL:
@@ -79,7 +81,7 @@ test-system:
 	$(GO) test -count=1 -timeout 15m $(SYSTEM_PKGS)
 
 bench: deps
-	$(GO) run ./cmd/bench
+	$(GO) run ./cmd/bench -peer $(PEER)
 
 bench-profile: deps
 	$(GO) run ./cmd/bench -profile $(ROW)

@@ -16,17 +16,26 @@ import (
 const profileScale = 8
 
 // profile runs one row and prints who executed its instructions.
-func (g *gasp) profile(ctx context.Context, row string, top int) error {
-	if g.scale == 1 {
-		g.scale = profileScale
+func (c config) profile(ctx context.Context, row string, top int) error {
+	if c.scale == 1 {
+		c.scale = profileScale
+	}
+	name := regexp.MustCompile("^" + regexp.QuoteMeta(row) + "$")
+	delayed := len(guest.Names(name, true)) > 0
+	if !delayed && len(guest.Names(name, false)) == 0 {
+		return fmt.Errorf("there is no row %q", row)
+	}
+	g, err := newGasp(ctx, c)
+	if err != nil {
+		return err
 	}
 	syms, err := profile.LoadSymbols(g.image)
 	if err != nil {
 		return err
 	}
-	const pkg = "github.com/gasp-go/gasp/internal/bench/guest."
+	const pkg = packages + "guest."
 	marks := profile.Marks{Base: syms.Lookup(pkg + "BeginBase"), Full: syms.Lookup(pkg + "Begin"), End: syms.Lookup(pkg + "End")}
-	fifo := filepath.Join(g.dir, "log")
+	fifo := filepath.Join(c.dir, "log")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		return err
 	}
@@ -49,7 +58,7 @@ func (g *gasp) profile(ctx context.Context, row string, top int) error {
 		reader.Close()
 		done <- read{p, err}
 	}()
-	results, err := g.run(ctx, "^"+regexp.QuoteMeta(row)+"$", profile.Flags(fifo)...)
+	results, err := g.run(ctx, []string{row}, delayed, profile.Flags(fifo)...)
 	log.Close()
 	r := <-done
 	if err == nil {

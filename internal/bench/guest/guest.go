@@ -55,6 +55,17 @@ var Far = wire.Host{MAC: [6]byte{2, 0, 0, 0, 0, 2}, IP: [4]byte{10, 9, 0, 2}, Po
 // SelfIP is the device's address, of a network of 24 bits.
 var SelfIP = [4]byte{10, 9, 0, 1}
 
+// Ended is the line that follows the last Result of a guest that cannot end
+// QEMU.
+const Ended = `{"ended":true}`
+
+// LinuxRAMEnd is where the RAM that Linux is told of ends; behind it are the
+// far end's rings.
+const (
+	LinuxRAMEnd = 0x8f000000
+	LinuxRAM    = "240M"
+)
+
 // Result is one figure with what belongs to it, per unit.
 type Result struct {
 	Row    string  `json:"row"`

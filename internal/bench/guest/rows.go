@@ -2,34 +2,52 @@ package guest
 
 import (
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/gasp-go/gasp/internal/bench/wire"
 )
 
-// rows are the lines of the table.
+// rows are what can be measured. idle: frames come one by one and find the CPU
+// idle.
 var rows = []struct {
 	name, unit string
+	idle       bool
 	run        func(b *bench) Result
 }{
-	{"drop-saturated", "frame", (*bench).dropSaturated},
-	{"drop-isolated", "frame", (*bench).dropIsolated},
-	{"udp-unread", "datagram", (*bench).udpUnread},
-	{"udp-app", "datagram", (*bench).udpApp},
-	{"icmp-echo", "echo", (*bench).icmpEcho},
-	{"udp-echo", "echo", (*bench).udpEcho},
-	{"udp-transmit", "datagram", (*bench).udpTransmit},
-	{"raw-transmit", "frame", (*bench).rawTransmit},
-	{"tcp-receive", "byte", func(b *bench) Result { return b.tcp(true, 0) }},
-	{"tcp-transmit", "byte", func(b *bench) Result { return b.tcp(false, burst) }},
-	{"tcp-transmit-ack2", "byte", func(b *bench) Result { return b.tcp(false, 2) }},
-	{"rate-1k", "datagram", func(b *bench) Result { return b.rate(1_000) }},
-	{"rate-5k", "datagram", func(b *bench) Result { return b.rate(5_000) }},
-	{"rate-20k", "datagram", func(b *bench) Result { return b.rate(20_000) }},
-	{"rate-50k", "datagram", func(b *bench) Result { return b.rate(50_000) }},
-	{"rate-saturated", "datagram", (*bench).rateSaturated},
-	{"irq-to-poll", "interrupt", (*bench).irqToPoll},
+	{"drop-saturated", "frame", false, (*bench).dropSaturated},
+	{"drop-isolated", "frame", true, (*bench).dropIsolated},
+	{"udp-unread", "datagram", false, (*bench).udpUnread},
+	{"udp-app", "datagram", true, (*bench).udpApp},
+	{"icmp-echo", "echo", true, (*bench).icmpEcho},
+	{"udp-echo", "echo", true, (*bench).udpEcho},
+	{"udp-transmit", "datagram", false, (*bench).udpTransmit},
+	{"raw-transmit", "frame", false, (*bench).rawTransmit},
+	{"tcp-receive", "byte", false, func(b *bench) Result { return b.tcp(true, 0) }},
+	{"tcp-transmit", "byte", false, func(b *bench) Result { return b.tcp(false, burst) }},
+	{"tcp-transmit-ack2", "byte", false, func(b *bench) Result { return b.tcp(false, 2) }},
+	{"rate-1k", "datagram", true, func(b *bench) Result { return b.rate(1_000) }},
+	{"rate-5k", "datagram", false, func(b *bench) Result { return b.rate(5_000) }},
+	{"rate-20k", "datagram", false, func(b *bench) Result { return b.rate(20_000) }},
+	{"rate-50k", "datagram", false, func(b *bench) Result { return b.rate(50_000) }},
+	{"rate-saturated", "datagram", false, (*bench).rateSaturated},
+	{"irq-to-poll", "interrupt", true, (*bench).irqToPoll},
 }
+
+// Names returns the names of the rows that match, of those that want a wire with
+// Delay, so that the far end is at rest when its frame arrives, or of the others.
+func Names(match *regexp.Regexp, delayed bool) []string {
+	var names []string
+	for _, r := range rows {
+		if r.idle == delayed && match.MatchString(r.name) {
+			names = append(names, r.name)
+		}
+	}
+	return names
+}
+
+// Delay is the period at which a wire with delay delivers what was sent.
+const Delay = 300 * time.Microsecond
 
 const (
 	size     = 64 // bytes of payload, as ping's

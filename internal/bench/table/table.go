@@ -37,36 +37,72 @@ var lines = []line{
 	{"rate-saturated", "saturated", 0, "–"},
 }
 
-// Write writes the results as a table in Markdown.
-func Write(w io.Writer, results []guest.Result) {
-	fmt.Fprintln(w, "| row | instructions per | ours | target | TamaGo, measured before | allocations | interrupts | polls | read |")
-	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|")
+// Write writes the results, ours and Linux's, as a table in Markdown.
+func Write(w io.Writer, ours, linux []guest.Result) {
+	fmt.Fprintln(w, "| row | instructions per | Linux | TamaGo, measured before | ours | target | allocations | interrupts (Linux) | polls | read (Linux) |")
+	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|---|")
 	for _, l := range lines {
-		for _, r := range results {
-			if r.Row == l.name {
-				fmt.Fprintln(w, row(l, r))
-			}
+		us, them := find(ours, l.name), find(linux, l.name)
+		if us != nil || them != nil {
+			fmt.Fprintln(w, row(l, us, them))
 		}
 	}
 }
 
-func row(l line, r guest.Result) string {
+// find returns the result of a row, nil for none.
+func find(results []guest.Result, name string) *guest.Result {
+	for i := range results {
+		if results[i].Row == name {
+			return &results[i]
+		}
+	}
+	return nil
+}
+
+func row(l line, us, them *guest.Result) string {
 	target := "–"
 	if l.target != 0 {
 		target = "≤ " + number(l.target)
 	}
-	if r.Err != "" {
-		return fmt.Sprintf("| %s: %s | %s | failed: %s | %s | %s | | | | |", l.name, l.title, r.Unit, r.Err, target, l.tamago)
+	unit, allocs, polls := "", "–", "–"
+	for _, r := range []*guest.Result{them, us} {
+		if r != nil {
+			unit = r.Unit
+		}
 	}
-	cost, read := number(r.Cost), "–"
-	if r.Most > 0 {
-		cost += " (at most " + number(float64(r.Most)) + ")"
+	if us != nil && us.Err == "" {
+		allocs, polls = share(us.Allocs), share(us.Polls)
 	}
-	if r.Read > 0 {
-		read = fmt.Sprintf("%.0f %%", 100*r.Read)
+	of := func(f func(r *guest.Result) string) string { return f(us) + " (" + f(them) + ")" }
+	return fmt.Sprintf("| %s: %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |", l.name, l.title, unit,
+		cost(them), l.tamago, cost(us), target, allocs, of(interrupts), polls, of(read))
+}
+
+// cost is a row's figure, or why there is none.
+func cost(r *guest.Result) string {
+	switch {
+	case r == nil:
+		return "–"
+	case r.Err != "":
+		return "none: " + r.Err
+	case r.Most > 0:
+		return number(r.Cost) + " (at most " + number(float64(r.Most)) + ")"
 	}
-	return fmt.Sprintf("| %s: %s | %s | %s | %s | %s | %s | %s | %s | %s |", l.name, l.title, r.Unit, cost, target, l.tamago,
-		share(r.Allocs), share(r.IRQs), share(r.Polls), read)
+	return number(r.Cost)
+}
+
+func interrupts(r *guest.Result) string {
+	if r == nil || r.Err != "" {
+		return "–"
+	}
+	return share(r.IRQs)
+}
+
+func read(r *guest.Result) string {
+	if r == nil || r.Read == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.0f %%", 100*r.Read)
 }
 
 // number writes a count of instructions: small ones, those per byte, with two

@@ -20,10 +20,11 @@ func TestAFailedRowSaysWhyAndHasNoFigure(t *testing.T) {
 	Write(&b, []guest.Result{
 		{Row: "udp-echo", Unit: "echo", Cost: 12345, Err: "2 of 500 answers came"},
 		{Row: "icmp-echo", Unit: "echo", Cost: 8799.6, IRQs: 2},
-	})
+	}, []guest.Result{{Row: "icmp-echo", Unit: "echo", Cost: 15048, IRQs: 1}, {Row: "rate-1k", Unit: "datagram", Cost: 5, Read: 0.5}})
 	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
-	if len(lines) != 4 || !strings.Contains(lines[2], "| 8,800 | ≤ 8,800 | 65,400 | 0 | 2.000 |") ||
-		!strings.Contains(lines[3], "2 of 500 answers came") || strings.Contains(lines[3], "12,345") {
+	if len(lines) != 5 || !strings.Contains(lines[2], "| 15,048 | 65,400 | 8,800 | ≤ 8,800 | 0 | 2.000 (1.000) |") ||
+		!strings.Contains(lines[3], "2 of 500 answers came") || strings.Contains(lines[3], "12,345") ||
+		!strings.Contains(lines[4], "| 5 | – | – |") || !strings.Contains(lines[4], "– (50 %)") {
 		t.Error(b.String())
 	}
 	cells := strings.Count(lines[0], "|")
