@@ -1,5 +1,12 @@
 package enet
 
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/gasp-go/gasp/board/trap"
+)
+
 // dumpRegs are the registers Dump shows.
 var dumpRegs = [...]struct {
 	name string
@@ -50,4 +57,54 @@ func (m *MAC) Dump(fn func(name string, v uint32)) {
 		fn("rx_addr", addr)
 		fn("rx_control", control)
 	}
+}
+
+// dumpWords is how many values Dump shows.
+const dumpWords = 2 + len(dumpRegs) + 1 + 2*(1+4*dumpDescs)
+
+// postmortem is what Dump showed when the watchdog struck, to be logged by
+// somebody who may. It holds values only: their names always come in the same
+// order, and trap context stores no pointers.
+type postmortem struct {
+	words [dumpWords]uint32
+	n     int
+	taken bool
+}
+
+// capture is Dump's fn for a postmortem. Trap context.
+func (m *MAC) capture(_ string, v uint32) {
+	if m.post.n < len(m.post.words) {
+		m.post.words[m.post.n] = v
+		m.post.n++
+	}
+}
+
+// postSection carries a postmortem out of trap context.
+type postSection struct {
+	m    *MAC
+	post postmortem
+}
+
+func trapPost(p unsafe.Pointer) {
+	x := (*postSection)(p)
+	x.post, x.m.post.taken = x.m.post, false
+}
+
+// logPostmortem logs what the watchdog found, if it struck. Goroutine.
+func (m *MAC) logPostmortem() {
+	x := postSection{m: m}
+	trap.Run(trapPost, unsafe.Pointer(&x))
+	post := &x.post
+	if !post.taken {
+		return
+	}
+	args := []any{"dev", m.dev.Name(), "seconds", watchdogTime / 1_000_000_000}
+	i := 0
+	m.Dump(func(name string, _ uint32) {
+		if i < post.n {
+			args = append(args, name, fmt.Sprintf("%#x", post.words[i]))
+		}
+		i++
+	})
+	m.log.Error("enet: watchdog: no frame has left the transmit ring; the MAC is restarted", args...)
 }

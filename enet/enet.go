@@ -113,6 +113,8 @@ type MAC struct {
 
 	mib   [len(mibs)]mibCounter // trap context
 	watch watchdog
+	post  postmortem
+	dump  func(name string, v uint32) // capture, made once: a method value allocates
 
 	want       atomic.Pointer[mii.Settings] // what the PHY was told; nil: nothing
 	pause      atomic.Uint32                // pauseAutoneg, pauseOn
@@ -142,6 +144,7 @@ func New(cfg Config) (*MAC, error) {
 	}
 	m.setAddress(mac)
 	m.setGroups(nil, true)
+	m.dump = m.capture
 	m.pause.Store(pauseAutoneg)
 	m.bus, m.own = sharedBus(cfg.MDIO, cfg), sharedBus(cfg.Regs, cfg)
 	m.dev = netdev.New(cfg.Port.Name, mac, mtu, m, cfg.Softnet)

@@ -13,6 +13,13 @@ const (
 	QuirkERR006358
 )
 
+// Errata that need nothing here: ERR006687 (i.MX6Q: the ENET's interrupt does not
+// wake the SoC from a low-power mode): the kernel sleeps in WFI with all clocks
+// on. ERR004512 (i.MX6Q: about 470 Mb/s in all at 1 Gb/s): a limit to know, pause
+// frames help the partner. RCR.PADEN, which can wedge the receive DMA at 1 Gb/s,
+// a transmit ring of one descriptor, which sends twice, and the registers and
+// counters that i.MX6UL does not want touched: not used.
+
 // QuirksOf returns the quirks of a SoC, by its board's name for it.
 func QuirksOf(soc string) Quirks {
 	switch soc {

@@ -87,6 +87,7 @@ func (m *MAC) Tick() {
 	}
 	m.look()
 	trap.Run(trapWatchdog, unsafe.Pointer(m))
+	m.logPostmortem()
 }
 
 // look reads the link's state and follows it: carrier, and speed and duplex of

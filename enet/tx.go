@@ -151,6 +151,8 @@ func trapWatchdog(p unsafe.Pointer) {
 			m.count(txTimeouts)
 			m.dev.Counters().TxErrors.Add(1)
 			m.watch = watchdog{}
+			m.post = postmortem{taken: true}
+			m.Dump(m.dump)
 			m.todo.Or(todoRestart)
 		}
 		if m.regs.Read32(regRDAR) == 0 {

@@ -2,6 +2,7 @@ package enet
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -225,7 +226,16 @@ func TestHungTransmitIsRestartedAfterTwoSeconds(t *testing.T) {
 		b.model.Advance(1_000_000_001)
 	}
 	b.mac.Tick()
+	for _, want := range []string{"watchdog", "dev=eth0", "TDAR=0x1000000", "tx_queued=0x3", "tx_status=0x8c00003c", "rx_filled=0x0"} {
+		if !strings.Contains(b.log.String(), want) {
+			t.Errorf("the log does not say %s: %s", want, b.log.String())
+		}
+	}
 	b.step()
+	b.mac.Tick()
+	if n := strings.Count(b.log.String(), "watchdog"); n != 1 {
+		t.Errorf("logged %d times", n)
+	}
 	b.wantStat("tx_timeouts", 1)
 	b.wantStat("tx_lost", 3)
 	b.wantStat("mac_restarts", 1)

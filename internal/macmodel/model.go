@@ -60,6 +60,7 @@ const (
 	ecrEN1588  = 1 << 4 // enhanced descriptors
 
 	rcrPROM  = 1 << 3
+	rcrPADEN = 1 << 12
 	rcrBCREJ = 1 << 4
 
 	raccShift16 = 1 << 7
@@ -109,6 +110,7 @@ type Faults struct {
 	MissIRQ      bool // the interrupt line stays low
 	Unpowered    bool // any access is a bus fault: panics, as on the SoC
 	NoTerminator bool // received descriptors never carry L: frames never end
+	AXI          bool // i.MX6SX, 7D: ECR.RESET may hang the bus and is reported
 	NoFilter     bool // no address filter, as QEMU's: everything is received
 	NoAccel      bool // no receive accelerator: it leaves the control word as it is, as QEMU does
 

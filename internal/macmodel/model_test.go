@@ -107,7 +107,17 @@ func TestMisuseOfRegistersIsReported(t *testing.T) {
 		"unaligned ring":        func(m *Model) { m.Write32(base+ECR, 0); m.Write32(base+TDSR, phys+8) },
 		"ring changed while on": func(m *Model) { m.Write32(base+TDSR, phys) },
 		"RCR changed while on":  func(m *Model) { m.Write32(base+RCR, 0) },
-		"malformed MDIO frame":  func(m *Model) { m.Write32(base+MSCR, 26); m.Write32(base+MMFR, 0x12345678) },
+		"FRSR read":             func(m *Model) { m.Read32(base + frsr) },
+		"FRSR written":          func(m *Model) { m.Write32(base+frsr, 0) },
+		"counters cleared":      func(m *Model) { m.Write32(base+MIBC, mibClear) },
+		"a counter written":     func(m *Model) { m.Write32(base+MIBRxOctets, 0) },
+		"PADEN":                 func(m *Model) { m.Write32(base+ECR, 0); m.Write32(base+RCR, rcrPADEN) },
+		"reset on AXI":          func(m *Model) { m.SetFaults(func(f *Faults) { f.AXI = true }); m.Write32(base+ECR, 1) },
+		"ring of one": func(m *Model) {
+			bd(m.mem, 64, flagReady|flagLast|flagWrap, 60, phys+1024)
+			m.Write32(base+TDAR, 1)
+		},
+		"malformed MDIO frame": func(m *Model) { m.Write32(base+MSCR, 26); m.Write32(base+MMFR, 0x12345678) },
 		"write during reset": func(m *Model) {
 			m.SetFaults(func(f *Faults) { f.ResetReads = 5 })
 			m.Write32(base+ECR, 1)

@@ -39,6 +39,7 @@ func (m *Model) Write32(addr uintptr, v uint32) {
 		return
 	}
 	enabled := m.regs[ECR/4]&ecrEtherEn != 0
+	m.forbidden(off, v)
 	switch off {
 	case EIR:
 		m.regs[EIR/4] &^= v // write 1 to clear
@@ -91,6 +92,9 @@ func (m *Model) access(addr uintptr, write bool) uintptr {
 	if m.faults.Unpowered {
 		panic("macmodel: bus fault: the MAC has no clock")
 	}
+	if !write && off >= frbr && off <= frsr {
+		m.bug("read of FRBR or FRSR, which i.MX6UL does not have")
+	}
 	m.accesses++
 	m.clock += 1000 // a register access takes its time
 	if m.faults.Access != nil {
@@ -108,6 +112,31 @@ func (m *Model) ringBase(off uintptr, v uint32, enabled bool) {
 	}
 	m.regs[off/4] = v
 }
+
+// forbidden reports writes that errata and other drivers' experience warn of.
+func (m *Model) forbidden(off uintptr, v uint32) {
+	switch {
+	case off >= frbr && off <= frsr:
+		m.bug("write of %#x to FRBR or FRSR, which i.MX6UL does not have", v)
+	case off == MIBC && v&mibClear != 0:
+		m.bug("MIBC.MIB_CLEAR: not safe on i.MX6UL")
+	case off >= mibFirst && off <= mibLast:
+		m.bug("write of %#x to the counter at %#x", v, off)
+	case off == RCR && v&rcrPADEN != 0:
+		m.bug("RCR.PADEN: wedges the receive DMA at 1 Gb/s")
+	case off == ECR && v&ecrReset != 0 && m.faults.AXI:
+		m.bug("ECR.RESET on an AXI bus: a burst under way hangs it")
+	}
+}
+
+// Registers not to be touched.
+const (
+	frbr     = 0x14c
+	frsr     = 0x150
+	mibClear = 1 << 29
+	mibFirst = 0x200
+	mibLast  = 0x2e0
+)
 
 func (m *Model) writeECR(v uint32) {
 	if v&ecrReset != 0 {

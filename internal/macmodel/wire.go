@@ -44,6 +44,9 @@ func (m *Model) transmit(limit int) int {
 			m.regs[TDAR/4] = 0
 			return n
 		}
+		if d.addr == m.regs[TDSR/4] && d.status&flagWrap != 0 {
+			m.bug("a transmit ring of one descriptor: its frame is sent twice")
+		}
 		data := m.bytes(d.buf, d.length)
 		if !ok || data == nil || m.faults.TxBusError {
 			m.faults.TxBusError = false
