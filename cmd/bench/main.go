@@ -79,7 +79,7 @@ func run(ctx context.Context) error {
 	}
 	theirs, err := measure(ctx, them, match)
 	if err != nil {
-		return fmt.Errorf("Linux: %w", err)
+		return fmt.Errorf("the peer: %w", err)
 	}
 	table.Write(os.Stdout, ours, theirs)
 	fmt.Printf("\nLinux is Debian's %s.\n", them.Version)

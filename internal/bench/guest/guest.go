@@ -76,7 +76,8 @@ type Result struct {
 	Allocs float64 `json:"allocs"`
 	IRQs   float64 `json:"irqs"`
 	Polls  float64 `json:"polls"`
-	Read   float64 `json:"read,omitempty"` // by the application, where rate is the question
+	Read   float64 `json:"read,omitempty"`  // by the application, where rate is the question
+	Again  int64   `json:"again,omitempty"` // TCP segments that were sent again
 	Err    string  `json:"err,omitempty"`
 }
 

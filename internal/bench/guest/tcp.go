@@ -69,11 +69,14 @@ func (b *bench) tcp(receive bool, ackEvery int) Result {
 	if err != nil {
 		return failed(fmt.Errorf("after %d bytes: %w", n, err))
 	}
-	if r := stop(); r.Odd > 0 {
-		return failed(fmt.Errorf("%d segments came out of order", r.Odd))
+	r := stop()
+	if r.Odd > 0 {
+		return failed(fmt.Errorf("%d malformed segments came", r.Odd))
 	}
 	c.Busy -= int64(float64(idle.Busy) / float64(idle.Ticks) * float64(c.Ticks))
-	return c.per(int64(n))
+	res := c.per(int64(n))
+	res.Again = int64(r.Again)
+	return res
 }
 
 // turns measures turns of a far end that has nothing to do.

@@ -87,6 +87,8 @@ func cost(r *guest.Result) string {
 		return "none: " + r.Err
 	case r.Most > 0:
 		return number(r.Cost) + " (at most " + number(float64(r.Most)) + ")"
+	case r.Again > 0:
+		return fmt.Sprintf("%s (%d segments sent again)", number(r.Cost), r.Again)
 	}
 	return number(r.Cost)
 }

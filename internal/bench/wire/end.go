@@ -37,8 +37,8 @@ type Job struct {
 
 // Report is the far end's answer.
 type Report struct {
-	N   int
-	Odd uint64 // of Connect, as in TCP
+	N          int
+	Odd, Again uint64 // of Connect, as in TCP
 }
 
 // Kind is what a received frame is.
@@ -91,7 +91,7 @@ func (e *End) Do(j Job) (r Report, ticks bool) {
 		return r, true
 	case Stop:
 		if e.tcp != nil {
-			r.Odd = e.tcp.Odd
+			r.Odd, r.Again = e.tcp.Odd, e.tcp.Again
 		}
 		e.tcp, e.left = nil, 0
 	case Drain:

@@ -3,10 +3,10 @@ package wire
 import "encoding/binary"
 
 // TCP is the far end of one connection: it connects, and then sends without end
-// or receives. It has timestamps and window scaling, as every peer today, but
-// neither congestion control nor retransmission, for nothing is lost. It sends as
-// much as the receiver's window allows, and acknowledges every AckEvery segments
-// and at the end of a Tick.
+// or receives. It has timestamps and window scaling, but no SACK, congestion
+// control or retransmission, for the wire loses nothing. It sends as much as the
+// receiver's window allows, and acknowledges every AckEvery segments and at the
+// end of a Tick, and at once what is not in order.
 type TCP struct {
 	port     *Port
 	from, to Host
@@ -15,8 +15,8 @@ type TCP struct {
 	AckEvery int
 
 	Sent, Received uint64 // bytes, acknowledged and in order
-	Odd            uint64 // segments that should not have come
-	Acks           uint64 // acknowledgements sent (received, if Sends)
+	Odd            uint64 // segments that nobody should send
+	Again          uint64 // segments that came again, or before their turn
 
 	state           uint8
 	una, nxt, rcv   uint32 // sequence numbers
@@ -119,7 +119,7 @@ func (t *TCP) syn() {
 	o := h[20:]
 	o[0], o[1] = 2, 4
 	binary.BigEndian.PutUint16(o[2:], MSS+12)
-	o[4], o[5] = 4, 2                          // SACK permitted
+	o[4], o[5] = 1, 1
 	o[6], o[7] = 8, 10                         // timestamps
 	binary.BigEndian.PutUint32(o[8:], t.tsNow) // their echo is 0
 	o[16], o[17], o[18], o[19] = 1, 3, 3, ourScale
@@ -168,9 +168,6 @@ func (t *TCP) receive(f []byte) {
 		t.una = ack
 		t.Sent += uint64(acked)
 		t.wnd = uint32(binary.BigEndian.Uint16(h[14:])) << t.scale
-		if t.Sends {
-			t.Acks++
-		}
 	}
 	switch {
 	case n == 0:
@@ -182,8 +179,8 @@ func (t *TCP) receive(f []byte) {
 			t.ack()
 		}
 	default:
-		t.Odd++
-		t.pending = t.AckEvery
+		t.Again++
+		t.ack()
 	}
 	if flags&flagFIN != 0 && seq+uint32(n) == t.rcv {
 		t.rcv++
@@ -215,9 +212,6 @@ func (t *TCP) options(o []byte) {
 func (t *TCP) ack() {
 	t.segment(flagACK, 0, 0)
 	t.pending = 0
-	if !t.Sends {
-		t.Acks++
-	}
 }
 
 // segment queues a segment with n bytes of the data in its buffer, whose sum is
