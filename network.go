@@ -42,6 +42,11 @@ type Interface struct {
 func (s *System) startNetwork() {
 	mem, phys := kernel.DMA()
 	s.dma = dma.NewRegion(mem, phys)
+	s.rxBuffers = s.dma
+	if s.cachedReceive() {
+		mem, phys := kernel.StreamingDMA()
+		s.rxBuffers = dma.NewStreaming(mem, phys, dma.CPU)
+	}
 	s.Softnet = netdev.NewSoftnet(s.softirq.Signal)
 	s.Softnet.SetClock(kernel.Nanotime)
 	s.Softnet.SetTimers(newTimer)
@@ -87,16 +92,17 @@ func (s *System) startNetwork() {
 func (s *System) addInterface(port board.Ethernet) (*Interface, error) {
 	off, trust := s.offloads()
 	m, err := enet.New(enet.Config{
-		Port:    port,
-		Regs:    mmio.At(port.Base),
-		MDIO:    mmio.At(port.MDIO),
-		DMA:     s.dma,
-		Softnet: s.Softnet,
-		IRQ:     irqs{},
-		Now:     kernel.Nanotime,
-		Quirks:  enet.QuirksOf(s.Board.SoC.Name),
-		Off:     off,
-		Trust:   trust,
+		Port:      port,
+		Regs:      mmio.At(port.Base),
+		MDIO:      mmio.At(port.MDIO),
+		DMA:       s.dma,
+		RxBuffers: s.rxBuffers,
+		Softnet:   s.Softnet,
+		IRQ:       irqs{},
+		Now:       kernel.Nanotime,
+		Quirks:    enet.QuirksOf(s.Board.SoC.Name),
+		Off:       off,
+		Trust:     trust,
 	})
 	if err != nil {
 		return nil, err

@@ -29,3 +29,16 @@ func (s *System) offloads() (off netdev.Features, trust bool) {
 	}
 	return off, trust
 }
+
+// cachedReceive reads gasp.rxbuf= (coherent, cached): whether receive buffers lie
+// in cached memory, with maintenance, or in memory without caches.
+func (s *System) cachedReceive() bool {
+	v, ok := s.Args.Gasp["rxbuf"]
+	switch {
+	case v == "cached":
+		return true
+	case ok && v != "coherent":
+		slog.Warn("boot argument ignored: no such value", "arg", "gasp.rxbuf", "value", v)
+	}
+	return false
+}

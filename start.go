@@ -31,9 +31,10 @@ type System struct {
 	Softnet    *netdev.Softnet
 	Interfaces []*Interface // in the board's order
 
-	dma     *dma.Region
-	softirq kernel.Event
-	sockets atomic.Pointer[sockets.Service]
+	dma       *dma.Region
+	rxBuffers *dma.Region
+	softirq   kernel.Event
+	sockets   atomic.Pointer[sockets.Service]
 	consoles
 
 	rtcFailed bool // it could not be set

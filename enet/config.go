@@ -21,9 +21,13 @@ type IRQController interface {
 // Config is what a MAC needs. Port, Regs, DMA and Softnet must be set.
 type Config struct {
 	Port board.Ethernet
-	Regs mmio.Block // the MAC's registers
-	MDIO mmio.Block // the registers of the MAC whose MDIO bus the PHY is on, which Port.PowerUp gives its clock too; zero: Regs
-	DMA  *dma.Region
+	Regs mmio.Block  // the MAC's registers
+	MDIO mmio.Block  // the registers of the MAC whose MDIO bus the PHY is on, which Port.PowerUp gives its clock too; zero: Regs
+	DMA  *dma.Region // coherent
+
+	// RxBuffers is where receive buffers come from, default DMA. Streaming
+	// memory makes the one copy of a received frame faster on CPUs with caches.
+	RxBuffers *dma.Region
 
 	// RxRing and TxRing are the descriptors of the rings, default 128 each.
 	// A descriptor costs 1568 bytes of DMA memory, the defaults and the panic
@@ -69,6 +73,9 @@ func (c *Config) complete() error {
 	}
 	if c.MDIO == (mmio.Block{}) {
 		c.MDIO = c.Regs
+	}
+	if c.RxBuffers == nil {
+		c.RxBuffers = c.DMA
 	}
 	if c.RxRing == 0 {
 		c.RxRing = defaultRing

@@ -131,7 +131,11 @@ func New(cfg Config) (*MAC, error) {
 	m := &MAC{cfg: cfg, regs: cfg.Regs, log: cfg.Log}
 	for i, size := range [2][2]int{live: {cfg.RxRing, cfg.TxRing}, private: {privateRx, privateTx}} {
 		var err error
-		if m.rx[i], err = bd.NewRX(cfg.DMA, size[0], bufSize); err != nil {
+		bufs := cfg.RxBuffers
+		if i == private {
+			bufs = cfg.DMA // the panic path trusts no cache
+		}
+		if m.rx[i], err = bd.NewRX(cfg.DMA, bufs, size[0], bufSize); err != nil {
 			return nil, fmt.Errorf("enet: %s: receive ring: %w", cfg.Port.Name, err)
 		}
 		if m.tx[i], err = bd.NewTX(cfg.DMA, size[1], bufSize); err != nil {

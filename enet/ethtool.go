@@ -84,7 +84,7 @@ func (m *MAC) SetRingParam(rx, tx int) error {
 	return m.stopped(func() error {
 		m.rings.Lock()
 		defer m.rings.Unlock()
-		r, err := m.rx[live].Resized(m.cfg.DMA, rx)
+		r, err := m.rx[live].Resized(m.cfg.DMA, m.cfg.RxBuffers, rx)
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@
 package enet
 
 import (
+	"flag"
 	"log/slog"
 	"os"
 	"runtime"
@@ -16,6 +17,8 @@ import (
 	"github.com/gasp-go/gasp/board/trap"
 	"github.com/gasp-go/gasp/stack/netdev"
 )
+
+var cached = flag.Bool("cached", false, "receive buffers in cached memory")
 
 // pair is the board's two ports, joined by a hub ("gasp test -image -net
 // loop"), with no network thread: the benchmark polls. Made once, as DMA memory
@@ -36,9 +39,14 @@ func openPair(t testing.TB) (from, to *MAC, soft *netdev.Softnet) {
 	if pair.soft == nil {
 		pair.soft = netdev.NewSoftnet(func() {})
 		region := dma.NewRegion(kernel.DMA())
+		bufs := region
+		if *cached {
+			mem, phys := kernel.StreamingDMA()
+			bufs = dma.NewStreaming(mem, phys, dma.CPU)
+		}
 		for i, port := range board.Current().Ethernet {
 			m, err := New(Config{
-				Port: port, Regs: mmio.At(port.Base), MDIO: mmio.At(port.MDIO), DMA: region,
+				Port: port, Regs: mmio.At(port.Base), MDIO: mmio.At(port.MDIO), DMA: region, RxBuffers: bufs,
 				Softnet: pair.soft, IRQ: kernelIRQ{}, Now: kernel.Nanotime, Period: -1,
 				Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 			})

@@ -1,6 +1,12 @@
 // Package dma hands out memory that devices read and write: physically
-// contiguous, at a known bus address, and coherent (mapped without caches), so
-// that no cache maintenance is needed for what is in it.
+// contiguous and at a known bus address. It is coherent (mapped without caches),
+// so that no cache maintenance is needed for what is in it, or streaming: cached,
+// for data that the CPU reads much of, with maintenance at each change of hands.
+//
+// A device that writes a streaming buffer needs Invalidate twice. Before it gets
+// the buffer: a line that the CPU has written could be evicted on top of the
+// device's data. And before the CPU reads it: the CPU may have fetched lines on
+// speculation while the device was writing.
 package dma
 
 import (
@@ -14,12 +20,32 @@ import (
 type Mem struct {
 	Bytes []byte
 	Phys  uint32
+
+	cache Cache // nil: coherent
+}
+
+// Cache is the maintenance of the data caches for a range of addresses: the CPU's
+// own, or a test's model of one. Trap context.
+type Cache interface {
+	// Invalidate throws away what the caches hold of the range, changed or not,
+	// so that the next read comes from memory. Whole lines go: the range must
+	// share none with anything else.
+	Invalidate(p unsafe.Pointer, n uint32)
+}
+
+// Invalidate prepares bytes off to off+n of m for a device that is about to write
+// them, or for the CPU after a device has. It does nothing for coherent memory.
+// Allocations must be aligned to cache lines (64 bytes). Trap context.
+func (m *Mem) Invalidate(off, n uint32) {
+	if m.cache != nil && n != 0 {
+		m.cache.Invalidate(unsafe.Pointer(&m.Bytes[off]), n)
+	}
 }
 
 // Addr returns the CPU's address of byte off of m.
 func (m Mem) Addr(off int) unsafe.Pointer { return unsafe.Pointer(&m.Bytes[off]) }
 
-// Region is a range of coherent memory from which allocations are cut. They
+// Region is a range of memory from which allocations are cut. They
 // are never returned: drivers allocate when a device is first opened and keep
 // what they have.
 type Region struct {
@@ -27,6 +53,13 @@ type Region struct {
 	mem  []byte
 	phys uint32
 	next uint32
+
+	cache Cache
+}
+
+// NewStreaming makes a region of cached memory, likewise.
+func NewStreaming(mem []byte, phys uint32, cache Cache) *Region {
+	return &Region{mem: mem, phys: phys, cache: cache}
 }
 
 // NewRegion makes a region of mem, whose first byte a device sees at phys. The
@@ -46,11 +79,11 @@ func (r *Region) Alloc(size, align int) (Mem, error) {
 	defer r.mu.Unlock()
 	start := (uint64(r.phys)+uint64(r.next)+uint64(align)-1)&^uint64(align-1) - uint64(r.phys)
 	if start+uint64(size) > uint64(len(r.mem)) {
-		return Mem{}, fmt.Errorf("dma: out of coherent memory: %d bytes asked, %d of %d left",
+		return Mem{}, fmt.Errorf("dma: out of memory: %d bytes asked, %d of %d left",
 			size, uint64(len(r.mem))-uint64(r.next), len(r.mem))
 	}
 	r.next = uint32(start) + uint32(size)
-	m := Mem{Bytes: r.mem[start : start+uint64(size) : start+uint64(size)], Phys: r.phys + uint32(start)}
+	m := Mem{Bytes: r.mem[start : start+uint64(size) : start+uint64(size)], Phys: r.phys + uint32(start), cache: r.cache}
 	clear(m.Bytes)
 	return m, nil
 }

@@ -20,8 +20,11 @@ const (
 	pageShift   = 12
 	sectionSize = 1 << 20
 
-	// DMASize is the size of the coherent memory at the top of RAM.
+	// DMASize is the size of the memory for devices at the top of RAM.
 	DMASize = 4 << 20
+
+	// StreamSize is the part of it, its end, that is cached: StreamingDMA.
+	StreamSize = 1 << 20
 )
 
 // attr says what may be done with a page.
@@ -72,7 +75,7 @@ var (
 	// Cut from the top of RAM at boot, see initMMU.
 	l2Base    uint32 // second-level tables, 1 KiB for each megabyte that may need one
 	frameBase uint32 // the free page frames, a stack of page numbers (page.go)
-	dmaBase   uint32 // coherent memory
+	dmaBase   uint32 // memory for devices
 	kernTop   uint32 // first address of all this: free RAM ends here
 
 	imageEnd uint32 // first page after this image
@@ -184,7 +187,8 @@ func initMMU() {
 	protect(pageOf(&kstack), pageSize, attrNone)
 	protect(pageOf(&fstack), pageSize, attrNone)
 	protect(kernTop, dmaBase-kernTop, attrData)
-	protect(dmaBase, DMASize, attrDMA)
+	protect(dmaBase, DMASize-StreamSize, attrDMA)
+	protect(dmaBase+DMASize-StreamSize, StreamSize, attrData)
 	mmuOn(l1)
 }
 
@@ -291,6 +295,15 @@ func split(va uint32) uint32 {
 // RAM returns the physical address and size of the RAM.
 func RAM() (base, size uint32) { return machine.RAMBase, ramEnd - machine.RAMBase }
 
-// DMA returns the coherent memory: DMASize bytes, mapped without caches, for
+// DMA returns the coherent memory, all but StreamSize, mapped without caches, for
 // descriptors and buffers that devices access. The kernel does not use it.
-func DMA() (mem []byte, phys uint32) { return bytesAt(dmaBase, DMASize), dmaBase }
+func DMA() (mem []byte, phys uint32) {
+	return bytesAt(dmaBase, DMASize-StreamSize), dmaBase
+}
+
+// StreamingDMA returns memory for devices that is cached: see package dma. To be
+// called once; the caller owns it.
+func StreamingDMA() (mem []byte, phys uint32) {
+	phys = dmaBase + DMASize - StreamSize
+	return bytesAt(phys, StreamSize), phys
+}

@@ -107,13 +107,15 @@ type ring struct {
 	size uint32 // bytes in each buffer, a multiple of Align
 }
 
-func (r *ring) init(region *dma.Region, n, size int) error {
+// init allocates descriptors from region, which is coherent, and buffers from
+// bufs, which need not be.
+func (r *ring) init(region, bufs *dma.Region, n, size int) error {
 	if n < MinRing || size < Align || size%Align != 0 || size > 0xffff {
 		return fmt.Errorf("%w: %d descriptors with buffers of %d bytes", ErrRing, n, size)
 	}
 	var err error
 	// The larger first: if there is no room nothing is taken.
-	if r.buf, err = region.Alloc(n*size, Align); err != nil {
+	if r.buf, err = bufs.Alloc(n*size, Align); err != nil {
 		return err
 	}
 	if r.desc, err = region.Alloc(n*Size, Align); err != nil {
@@ -125,10 +127,10 @@ func (r *ring) init(region *dma.Region, n, size int) error {
 
 // resized is a ring of n descriptors in r's memory if that is enough, else in
 // memory of its own; r's is then lost, since a region takes nothing back.
-func (r *ring) resized(region *dma.Region, n int) (ring, error) {
+func (r *ring) resized(region, bufs *dma.Region, n int) (ring, error) {
 	if n < MinRing || n*Size > len(r.desc.Bytes) {
 		var s ring
-		err := s.init(region, n, int(r.size))
+		err := s.init(region, bufs, n, int(r.size))
 		return s, err
 	}
 	s := *r

@@ -42,7 +42,8 @@ func send(t *TX, length int, fill func(buf []byte)) bool {
 
 func newRX(t testing.TB, n int) *RX {
 	t.Helper()
-	r, err := NewRX(region(1<<20), n, 256)
+	mem := region(1 << 20)
+	r, err := NewRX(mem, mem, n, 256)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +102,7 @@ func TestRingsAndBuffersAreAligned(t *testing.T) {
 	if _, err := reg.Alloc(3, 1); err != nil {
 		t.Fatal(err)
 	}
-	rx, err := NewRX(reg, 5, 192)
+	rx, err := NewRX(reg, reg, 5, 192)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,14 +119,14 @@ func TestRingsAndBuffersAreAligned(t *testing.T) {
 
 func TestBadRingsAreRefused(t *testing.T) {
 	for _, c := range []struct{ n, size int }{{1, 256}, {0, 256}, {-1, 256}, {8, 0}, {8, 100}, {8, 1 << 16}} {
-		if _, err := NewRX(region(1<<20), c.n, c.size); !errors.Is(err, ErrRing) {
+		if _, err := NewRX(region(1<<20), region(1<<20), c.n, c.size); !errors.Is(err, ErrRing) {
 			t.Errorf("NewRX(%d, %d): %v", c.n, c.size, err)
 		}
 		if _, err := NewTX(region(1<<20), c.n, c.size); !errors.Is(err, ErrRing) {
 			t.Errorf("NewTX(%d, %d): %v", c.n, c.size, err)
 		}
 	}
-	if _, err := NewRX(region(1024), 16, 256); err == nil {
+	if _, err := NewRX(region(1024), region(1024), 16, 256); err == nil {
 		t.Error("a ring larger than the region was made")
 	}
 }
@@ -353,7 +354,8 @@ func FuzzReceive(f *testing.F) {
 	f.Add(bytes.Repeat([]byte{0xff, 0xff, 0x7f, 0x7f}, 16))
 	f.Add(make([]byte, 64))
 	f.Fuzz(func(t *testing.T, words []byte) {
-		rx, err := NewRX(region(8192), 8, 256)
+		mem := region(8192)
+		rx, err := NewRX(mem, mem, 8, 256)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 type RX struct {
 	ring
 	next cursor // the descriptor the device fills, or has filled, next
+	read uint32 // how much of its buffer the CPU was given, and may have changed
 }
 
 // RxDesc is a filled descriptor: what the device wrote, believed by nobody.
@@ -24,11 +25,12 @@ type RxDesc struct {
 	Proto   uint32 // payload checksum and, in the upper half, protocol and header length; 0 if the device has no accelerator
 }
 
-// NewRX allocates a ring of n descriptors with buffers of size bytes, a
-// multiple of Align. The descriptors are empty and the device's.
-func NewRX(region *dma.Region, n, size int) (*RX, error) {
+// NewRX allocates a ring of n descriptors from region, which is coherent, with
+// buffers of size bytes, a multiple of Align, from bufs, which may be streaming.
+// The descriptors are empty and the device's.
+func NewRX(region, bufs *dma.Region, n, size int) (*RX, error) {
 	r := new(RX)
-	if err := r.init(region, n, size); err != nil {
+	if err := r.init(region, bufs, n, size); err != nil {
 		return nil, err
 	}
 	r.Reset()
@@ -38,8 +40,8 @@ func NewRX(region *dma.Region, n, size int) (*RX, error) {
 // Resized returns an empty ring of n descriptors with buffers of the same size,
 // which takes r's place and memory: the device must be stopped, and r is not to
 // be used any more. On an error r stays as it is.
-func (r *RX) Resized(region *dma.Region, n int) (*RX, error) {
-	s, err := r.resized(region, n)
+func (r *RX) Resized(region, bufs *dma.Region, n int) (*RX, error) {
+	s, err := r.resized(region, bufs, n)
 	if err != nil {
 		return nil, err
 	}
@@ -51,8 +53,9 @@ func (r *RX) Resized(region *dma.Region, n int) (*RX, error) {
 // Reset gives the whole ring to the device, from its first descriptor on. What
 // was received and not taken is lost. The device must be stopped.
 func (r *RX) Reset() {
-	r.next = cursor{}
+	r.next, r.read = cursor{}, 0
 	for s := uint32(0); s < r.n; s++ {
+		r.buf.Invalidate(s*r.size, r.size)
 		r.give(s)
 	}
 	r.flush(r.n - 1)
@@ -90,13 +93,18 @@ func (r *RX) Next(d *RxDesc) bool {
 }
 
 // Data returns the start of the buffer of the descriptor that Next told of,
-// length bytes, but never more than it has.
+// length bytes, but never more than it has. They may be changed. It is called
+// once for each descriptor.
 func (r *RX) Data(length int) []byte {
-	return r.buffer(r.next.slot)[:min(uint32(length), r.size)]
+	r.read = min(uint32(length), r.size)
+	r.buf.Invalidate(r.next.slot*r.size, r.read) // after the ownership bit was seen
+	return r.buffer(r.next.slot)[:r.read]
 }
 
 // Recycle gives the descriptor that Next told of back to the device.
 func (r *RX) Recycle() {
+	r.buf.Invalidate(r.next.slot*r.size, r.read) // what was changed must not follow
+	r.read = 0
 	r.give(r.next.slot)
 	r.next.advance(r.n)
 }

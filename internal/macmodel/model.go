@@ -125,6 +125,8 @@ type Model struct {
 	phys uint32
 	mem  []byte
 
+	more window // see AddMemory
+
 	mu        sync.Mutex
 	regs      [0x400 / 4]uint32
 	rx, tx    uint32 // bus addresses of the current descriptors
@@ -288,12 +290,28 @@ func (m *Model) update() {
 	m.line = line
 }
 
-func (m *Model) bytes(addr, n uint32) []byte {
-	off := addr - m.phys
-	if addr < m.phys || uint64(off)+uint64(n) > uint64(len(m.mem)) {
+// window is memory that the device masters, from phys on.
+type window struct {
+	mem  []byte
+	phys uint32
+}
+
+func (w *window) at(addr, n uint32) []byte {
+	off := addr - w.phys
+	if addr < w.phys || uint64(off)+uint64(n) > uint64(len(w.mem)) {
 		return nil
 	}
-	return m.mem[off : off+n]
+	return w.mem[off : off+n]
+}
+
+// AddMemory lets the device reach more memory, for buffers. Before it is used.
+func (m *Model) AddMemory(mem []byte, phys uint32) { m.more = window{mem, phys} }
+
+func (m *Model) bytes(addr, n uint32) []byte {
+	if b := (&window{m.mem, m.phys}).at(addr, n); b != nil {
+		return b
+	}
+	return m.more.at(addr, n)
 }
 
 // StationAddress is the address in PALR and PAUR.
