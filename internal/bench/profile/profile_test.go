@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 )
@@ -96,4 +97,16 @@ func TestInstructionsAreCountedBetweenTheMarks(t *testing.T) {
 	if len(lines) != 2 || lines[0].Name != "example.org/a" || lines[0].Instructions != (11.0-4-2)/7 {
 		t.Errorf("%+v", lines)
 	}
+}
+
+// FuzzRead reads what is no log of QEMU's.
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(log))
+	f.Add([]byte("Trace 0: 0x[\nStopped\n0x\nIN:\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, err := Read(bytes.NewReader(b), symbols(), Marks{Base: 0x1000, Full: 0x1100, End: 0x1200})
+		if err != nil || p == nil {
+			t.Error(err)
+		}
+	})
 }

@@ -277,3 +277,22 @@ func TestTheEndDoesAsItIsTold(t *testing.T) {
 		t.Error("does not stop")
 	}
 }
+
+// FuzzFarEnd has the far end of a connection receive whatever it may.
+func FuzzFarEnd(f *testing.F) {
+	f.Add(answer(1001, synAt+1, flagACK|flagPSH, 100, []byte{8, 10, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1}, 100))
+	f.Add(answer(1000, synAt+1, flagSYN|flagACK, 100, []byte{3, 3, 255, 0}, 0))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		p, m := newPort()
+		c := NewTCP(p, far, near)
+		c.Tick()
+		frame = frame[:min(len(frame), BufSize-fcs)]
+		m.arrive(frame)
+		m.arrive(frame)
+		c.Sends = true
+		c.Tick()
+		if n := len(m.take()); n > batch+8 {
+			t.Errorf("%d frames in two ticks", n)
+		}
+	})
+}
