@@ -9,12 +9,14 @@
 #             Linux's; PEER=none without, which saves a download and most of the time
 #   make bench-profile ROW=udp-echo  which functions they are
 # make test-std  the Go standard library's own tests, on the target (docs/std.md)
+# make soak   mixed traffic over a bad wire for SOAKTIME (default 10m), and floods
 # make fuzz   every fuzz target for FUZZTIME (default 20s each)
 # make deps   install what is needed besides Go (Debian, Ubuntu)
 
 GO       ?= go
 BOARD    ?= mx6ulevk
 FUZZTIME ?= 20s
+SOAKTIME ?= 10m
 
 # Packages whose tests run on the target as programs on the kernel, those whose
 # tests are linked with the kernel into an image, and packages that test the
@@ -35,7 +37,7 @@ export GASP_REQUIRE_QEMU = 1
 ROW  ?= udp-echo
 PEER ?= debian
 
-.PHONY: demo run test bench bench-profile lint test-host test-target test-system test-std fuzz deps
+.PHONY: demo run test bench bench-profile lint test-host test-target test-system test-std soak fuzz deps
 .NOTPARALLEL:
 
 demo: deps
@@ -88,6 +90,9 @@ bench-profile: deps
 
 test-std: bin/gasp
 	GO="$(GO)" scripts/std.sh -board $(BOARD)
+
+soak: deps
+	GASP_SOAK=$(SOAKTIME) $(GO) test -count=1 -v -timeout 2h -run 'Soak|Overload' $(SYSTEM_PKGS)
 
 fuzz:
 	GO="$(GO)" scripts/fuzz.sh $(FUZZTIME)

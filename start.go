@@ -117,9 +117,9 @@ func (s *System) waitSeeded() {
 
 // networkThread is the softirq side of the network: it sleeps in the kernel
 // until a top half or a poll schedules NAPI, and has priority over all others
-// while it keeps to its budget. When the budget is spent it goes on as one
-// thread among equals (Linux: ksoftirqd), so that load does not starve the
-// application.
+// while it keeps to its budget. When the budget is spent it waits for its turn as
+// one thread among equals (Linux: ksoftirqd), so that load does not starve the
+// application, and then has the next budget.
 func (s *System) networkThread() {
 	runtime.LockOSThread()
 	kernel.SetNetPriority(true)
@@ -128,11 +128,12 @@ func (s *System) networkThread() {
 		if !s.networkWork() {
 			continue
 		}
-		kernel.SetNetPriority(false)
 		for more := true; more; more = s.networkWork() {
-			kernel.Yield()
+			// Everybody else first. Then a whole batch again: a reader that
+			// interrupted it would sleep and wake up for each few frames.
+			kernel.SetNetPriority(false)
+			kernel.SetNetPriority(true)
 		}
-		kernel.SetNetPriority(true)
 	}
 }
 

@@ -217,5 +217,5 @@ func trapReply(p unsafe.Pointer) {
 		return
 	}
 	copy(x.head[:], e.eth[:])
-	x.sent = x.l.dev.XmitTrap(x.parts[:], 0) == netdev.TxOK
+	x.sent = x.l.dev.SendTrap(x.parts[:], 0) == netdev.TxOK
 }

@@ -55,6 +55,7 @@ type IPStats struct {
 
 // ARPStats are those of ARP.
 type ARPStats struct {
+	InPackets   uint64 `json:"InPackets"` // all that were received
 	InRequests  uint64 `json:"InRequests"`
 	InReplies   uint64 `json:"InReplies"`
 	InErrors    uint64 `json:"InErrors"`
@@ -184,6 +185,7 @@ func sum(m *tcpip.IntegralStatCounterMap) (n uint64) {
 
 func arpStats(a *tcpip.ARPStats) ARPStats {
 	return ARPStats{
+		InPackets:   a.PacketsReceived.Value(),
 		InRequests:  a.RequestsReceived.Value(),
 		InReplies:   a.RepliesReceived.Value(),
 		InErrors:    a.MalformedPacketsReceived.Value(),

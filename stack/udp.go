@@ -189,7 +189,7 @@ func (l *link) sendUDP(d *Datagram) bool {
 	for i := range d.N {
 		parts[1+i] = d.Parts[i]
 	}
-	if l.dev.XmitTrap(parts[:1+d.N], flags) != netdev.TxOK {
+	if l.dev.SendTrap(parts[:1+d.N], flags) != netdev.TxOK {
 		return false
 	}
 	l.early.udpOut.Add(1)

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,11 +31,15 @@ type wire struct {
 	conn *net.UDPConn
 	g    *guest // once it is booted
 
+	sent, received atomic.Uint64 // frames put on the wire, and by the guest
+	badFrames      atomic.Bool   // the guest's frames may be damaged (gasp.fault=)
+
 	mu      sync.Mutex
 	guest   netip.AddrPort // the socket of QEMU, known once it has sent
 	mac     mac            // the guest's
 	owned   map[netip.Addr]mac
-	hook    func(packet) // sees what comes, on the receiver
+	hook    func(packet)      // sees what comes, on the receiver
+	forget  func(packet) bool // what is not kept; nil: everything is
 	got     []packet
 	changed chan struct{}
 }
@@ -91,9 +96,12 @@ func (w *wire) receive() {
 		if err != nil {
 			return
 		}
+		w.received.Add(1)
 		p, err := dissect(append([]byte(nil), buf[:n]...))
 		if err != nil {
-			w.t.Errorf("the guest sent a malformed frame: %v: %v", err, p)
+			if !w.badFrames.Load() {
+				w.t.Errorf("the guest sent a malformed frame: %v: %v", err, p)
+			}
 			continue
 		}
 		w.mu.Lock()
@@ -103,9 +111,11 @@ func (w *wire) receive() {
 		}
 		hook := w.hook
 		answer := w.answer(p)
-		w.got = append(w.got, p)
-		close(w.changed)
-		w.changed = make(chan struct{})
+		if w.forget == nil || !w.forget(p) {
+			w.got = append(w.got, p)
+			close(w.changed)
+			w.changed = make(chan struct{})
+		}
 		w.mu.Unlock()
 		if answer != nil {
 			w.send(answer)
@@ -160,7 +170,9 @@ func (w *wire) send(frame []byte) {
 	w.mu.Lock()
 	to := w.guest
 	w.mu.Unlock()
-	w.conn.WriteToUDPAddrPort(frame, to)
+	if _, err := w.conn.WriteToUDPAddrPort(frame, to); err == nil {
+		w.sent.Add(1)
+	}
 }
 
 // mark is how many frames there have been.

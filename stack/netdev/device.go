@@ -238,18 +238,24 @@ type xmitSection struct {
 
 func xmit(p unsafe.Pointer) {
 	x := (*xmitSection)(p)
-	h := x.dev.hooks.Load()
-	if h != nil && h.wire != nil {
-		// For a Wire holds what is said of drivers in transmit.
-		x.status = h.wire.Xmit(*(*[][]byte)(noescape(unsafe.Pointer(&x.parts))), x.flags)
-		return
-	}
-	x.status = x.dev.transmit(h, x.parts, x.flags)
+	x.status = x.dev.SendTrap(x.parts, x.flags)
 }
 
-// XmitTrap is Xmit for callers that are in trap context already (netpoll, a
-// Wire). It asks neither whether the device is up nor for a carrier: in a panic
-// the driver alone knows. parts does not escape. Trap context.
+// SendTrap is Xmit for a stack that is in trap context already. Whether the
+// device is up and has a carrier is the caller's to ask. parts does not escape.
+// Trap context.
+func (d *Device) SendTrap(parts [][]byte, flags TxFlags) TxStatus {
+	h := d.hooks.Load()
+	if h != nil && h.wire != nil {
+		// For a Wire holds what is said of drivers in transmit.
+		return h.wire.Xmit(*(*[][]byte)(noescape(unsafe.Pointer(&parts))), flags)
+	}
+	return d.transmit(h, parts, flags)
+}
+
+// XmitTrap is the same past a Wire: for netpoll, and for the Wire itself. It
+// asks neither whether the device is up nor for a carrier: in a panic the driver
+// alone knows. parts does not escape. Trap context.
 func (d *Device) XmitTrap(parts [][]byte, flags TxFlags) TxStatus {
 	return d.transmit(d.hooks.Load(), parts, flags)
 }

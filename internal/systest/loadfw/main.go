@@ -1,0 +1,140 @@
+//go:build arm
+
+// Command loadfw is the firmware of the overload and soak tests: goroutines that
+// compute, a UDP port whose datagrams are counted and one that echoes, a web page,
+// and on the console every 100 ms a line with what has been done so far, or, with
+// gasp.stats=1, twice a second all counters: what is read over the network changes
+// them.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/gasp-go/gasp"
+	"github.com/gasp-go/gasp/board/kernel"
+	_ "github.com/gasp-go/gasp/boards/mx6ulevk"
+)
+
+// creditEvery is after how many datagrams to the counting port it sends one back.
+const creditEvery = 32
+
+// progress is what a line says; all but Used only grow.
+type progress struct {
+	Time int64 // ns since boot
+	Idle int64 // of these, ns without anything to do
+
+	Spins  uint64 // rounds of the goroutines that compute
+	Sunk   uint64 // datagrams read from port 9
+	Echoed uint64 // datagrams sent back from port 7
+
+	Received uint64 // frames that the driver handed up
+	Raised   uint64 // times the network thread was woken since there were frames
+	Squeezed uint64 // times it ran out of budget
+	Used     uint64 // bytes of memory
+}
+
+var spins, sunk, echoed atomic.Uint64
+
+func main() {
+	sys := gasp.Start()
+	serve(":9", func(c net.PacketConn, from net.Addr, p []byte) {
+		if n := sunk.Add(1); n%creditEvery == 0 {
+			c.WriteTo(p[:1], from)
+		}
+	})
+	serve(":7", func(c net.PacketConn, from net.Addr, p []byte) {
+		if _, err := c.WriteTo(p, from); err == nil {
+			echoed.Add(1)
+		}
+	})
+	n, _ := strconv.Atoi(sys.Args.Gasp["spin"])
+	for range n {
+		go spin()
+	}
+	go page()
+	if sys.Args.Gasp["stats"] == "1" {
+		for n := range time.Tick(500 * time.Millisecond) {
+			reportAll(sys, n.UnixNano())
+		}
+	}
+	for range time.Tick(100 * time.Millisecond) {
+		report(sys)
+	}
+}
+
+func serve(addr string, each func(c net.PacketConn, from net.Addr, p []byte)) {
+	c, err := net.ListenPacket("udp", addr)
+	if err != nil {
+		slog.Error("load", "err", err)
+		return
+	}
+	go func() {
+		buf := make([]byte, 2048)
+		for {
+			n, from, err := c.ReadFrom(buf)
+			if err != nil {
+				slog.Error("load", "err", err)
+				return
+			}
+			each(c, from, buf[:n])
+		}
+	}()
+}
+
+var sink atomic.Uint32
+
+// spin computes for ever.
+func spin() {
+	x := uint32(1)
+	for {
+		for range 1000 {
+			x = x*1664525 + 1013904223
+		}
+		sink.Store(x)
+		spins.Add(1)
+	}
+}
+
+func report(sys *gasp.System) {
+	p := progress{
+		Time: kernel.Nanotime(), Idle: kernel.CPUStat().Idle, Used: kernel.MemoryStat().Used,
+		Spins: spins.Load(), Sunk: sunk.Load(), Echoed: echoed.Load(),
+	}
+	s := sys.Softnet.Stat()
+	p.Raised, p.Squeezed = s.Raised, s.TimeSqueeze
+	p.Received = sys.Interfaces[0].Device.Stats().RxPackets
+	line, _ := json.Marshal(p)
+	slog.Info("load: " + string(line))
+}
+
+// page serves 20 KB over HTTP.
+func page() {
+	text := strings.Repeat("All work and no play makes Jack a dull boy.\n", 465)
+	err := http.ListenAndServe(":80", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+		io.WriteString(w, text)
+	}))
+	slog.Error("load", "err", err)
+}
+
+// reportAll prints all counters in pieces that fit a record; the last has a 1.
+func reportAll(sys *gasp.System, id int64) {
+	b, _ := json.Marshal(sys.Stats())
+	for last := 0; last == 0; {
+		n := min(len(b), 1000)
+		if n == len(b) {
+			last = 1
+		}
+		slog.Info(fmt.Sprintf("stats: %d %d %s", id, last, b[:n]))
+		b = b[n:]
+	}
+}
