@@ -3,6 +3,7 @@ package enet
 import (
 	"unsafe"
 
+	"github.com/gasp-go/gasp/board/dma"
 	"github.com/gasp-go/gasp/enet/bd"
 	"github.com/gasp-go/gasp/stack/netdev"
 )
@@ -44,7 +45,7 @@ func (m *MAC) StartXmit(parts [][]byte, flags netdev.TxFlags) netdev.TxStatus {
 	}
 	at := 0
 	for _, p := range parts {
-		at += copy(buf[at:], p)
+		at += dma.Copy(buf[at:], p)
 	}
 	// Short frames are padded with zeros: the buffer still holds some earlier
 	// frame, which is nobody's business.

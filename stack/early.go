@@ -213,7 +213,7 @@ type reply struct {
 func trapReply(p unsafe.Pointer) {
 	x := (*reply)(p)
 	e := x.l.dst.lookup(&x.to, x.now)
-	if e == nil || !x.l.dev.Up() || !x.l.dev.Carrier() {
+	if e == nil {
 		return
 	}
 	copy(x.head[:], e.eth[:])

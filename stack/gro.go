@@ -3,6 +3,7 @@ package stack
 import (
 	"encoding/binary"
 	"sync/atomic"
+	"unsafe"
 
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -45,8 +46,10 @@ type gro struct {
 // groFlow is a packet that may grow. free: head is nil.
 type groFlow struct {
 	head     *buffer.View           // headers and payload of the first segment
+	h        []byte                 // its headers
 	rest     [groViews]*buffer.View // payload of the others
 	n        int                    // views in rest
+	room     int                    // in the last of them, bytes
 	ip       int                    // length of the IP header
 	hdr      int                    // of IP and TCP header
 	mss      int                    // payload of the first segment, 0: an acknowledgement
@@ -156,12 +159,13 @@ func (l *link) groReceive(s *tcpSegment) bool {
 
 // find returns the flow of the segment's connection, nil if none is held.
 func (g *gro) find(s *tcpSegment) *groFlow {
-	if g.held == 0 {
-		return nil
-	}
-	for i := range g.flows {
+	for i, seen := 0, 0; seen < g.held; i++ {
 		f := &g.flows[i]
-		if f.head != nil && f.ip == s.ip && f.sameFlow(s) {
+		if f.head == nil {
+			continue
+		}
+		seen++
+		if f.ip == s.ip && f.sameFlow(s) {
 			return f
 		}
 	}
@@ -169,24 +173,16 @@ func (g *gro) find(s *tcpSegment) *groFlow {
 }
 
 func (f *groFlow) sameFlow(s *tcpSegment) bool {
-	h := f.head.AsSlice()
-	if word(h, f.ip) != word(s.p, f.ip) { // ports
-		return false
+	h, p := f.h, s.p
+	if f.ip == ip4Len {
+		h, p := (*[24]byte)(h), (*[24]byte)(p)
+		return word(&h[20]) == word(&p[20]) && word(&h[12]) == word(&p[12]) && word(&h[16]) == word(&p[16])
 	}
-	from := 12
-	if f.ip == ip6Len {
-		from = 8
-	}
-	for i := from; i < f.ip; i += 4 {
-		if word(h, i) != word(s.p, i) {
-			return false
-		}
-	}
-	return true
+	return word(&h[ip6Len]) == word(&p[ip6Len]) && string(h[8:ip6Len]) == string(p[8:ip6Len])
 }
 
-// word is four bytes of b, in no order that matters.
-func word(b []byte, at int) uint32 { return binary.NativeEndian.Uint32(b[at:]) }
+// word is the four bytes at b, in no order that matters. They must be there.
+func word(b *byte) uint32 { return *(*uint32)(unsafe.Pointer(b)) }
 
 // groHold begins a packet with s.
 func (l *link) groHold(s *tcpSegment) {
@@ -204,8 +200,9 @@ func (l *link) groHold(s *tcpSegment) {
 		l.groDeliver(f)
 	}
 	payload := len(s.p) - s.hdr
+	head := buffer.NewViewWithData(s.p)
 	*f = groFlow{
-		head: buffer.NewViewWithData(s.p), ip: s.ip, hdr: s.hdr, mss: payload,
+		head: head, h: head.AsSlice()[:s.hdr], ip: s.ip, hdr: s.hdr, mss: payload,
 		seq: binary.BigEndian.Uint32(s.tcp()[4:]) + uint32(payload), size: len(s.p), segments: 1,
 	}
 	g.held++
@@ -213,28 +210,24 @@ func (l *link) groHold(s *tcpSegment) {
 
 // alike reports whether s differs from the packet in nothing that must be kept.
 func (f *groFlow) alike(s *tcpSegment) bool {
-	h := f.head.AsSlice()
+	h := f.h
 	if f.hdr != s.hdr || binary.BigEndian.Uint32(s.tcp()[4:]) != f.seq {
 		return false
 	}
 	if f.ip == ip4Len {
 		return h[1] == s.p[1] && h[6] == s.p[6] && h[8] == s.p[8] // TOS, DF, TTL
 	}
-	return word(h, 0) == word(s.p, 0) && h[7] == s.p[7] // class and label, hop limit
+	return word(&h[0]) == word(&s.p[0]) && h[7] == s.p[7] // class and label, hop limit
 }
 
 // append adds a data segment to the packet, if it follows.
 func (f *groFlow) append(s *tcpSegment) bool {
-	h := f.head.AsSlice()
+	h := f.h
 	payload := s.payload()
 	if f.mss == 0 || len(payload) > f.mss || f.size+len(payload) > groMaxSize || !f.alike(s) ||
-		word(h, f.ip+8) != word(s.p, f.ip+8) { // what it acknowledges
+		word(&h[f.ip+8]) != word(&s.p[f.ip+8]) || // what it acknowledges
+		string(h[f.ip+tcpLen:f.hdr]) != string(s.p[f.ip+tcpLen:f.hdr]) { // options
 		return false
-	}
-	for i := f.ip + tcpLen; i < f.hdr; i += 4 {
-		if word(h, i) != word(s.p, i) { // options
-			return false
-		}
 	}
 	h[f.ip+13] |= s.p[s.ip+13]
 	copy(h[f.ip+14:f.ip+16], s.p[s.ip+14:]) // window
@@ -242,13 +235,14 @@ func (f *groFlow) append(s *tcpSegment) bool {
 	f.size += len(payload)
 	f.segments++
 	for len(payload) > 0 {
-		if f.n == 0 || f.rest[f.n-1].AvailableSize() == 0 {
+		if f.room == 0 {
 			f.rest[f.n] = buffer.NewView(groView)
 			f.n++
+			f.room = groView
 		}
-		v := f.rest[f.n-1]
-		n := min(len(payload), v.AvailableSize())
-		v.Write(payload[:n]) // there is room: it cannot fail
+		n := min(len(payload), f.room)
+		f.rest[f.n-1].Write(payload[:n]) // there is room: it cannot fail
+		f.room -= n
 		payload = payload[n:]
 	}
 	return true
@@ -256,7 +250,7 @@ func (f *groFlow) append(s *tcpSegment) bool {
 
 // acknowledge replaces the packet, an acknowledgement, by a later one.
 func (f *groFlow) acknowledge(s *tcpSegment) bool {
-	h := f.head.AsSlice()
+	h := f.h
 	advance := int32(binary.BigEndian.Uint32(s.tcp()[8:]) - binary.BigEndian.Uint32(h[f.ip+8:]))
 	if advance <= 0 || !f.alike(s) || !plainOptions(h[f.ip+tcpLen:f.hdr]) || !plainOptions(s.p[s.ip+tcpLen:s.hdr]) {
 		return false
@@ -273,7 +267,7 @@ func plainOptions(o []byte) bool {
 
 // groDeliver gives the packet to gVisor.
 func (l *link) groDeliver(f *groFlow) {
-	h := f.head.AsSlice()
+	h := f.h
 	proto := header.IPv4ProtocolNumber
 	if f.ip == ip4Len {
 		if f.segments > 1 {

@@ -52,15 +52,14 @@ func (l *link) receive(frame []byte, flags netdev.RxFlags) {
 	}
 	verified := flags&netdev.RxChecksumOK != 0
 	if to == tcpip.PacketHost {
-		if l.earlyDemux(proto, frame, verified) {
-			return
-		}
 		if s, ok := parseTCP(proto, p); ok {
 			s.verified = verified
 			if l.groReceive(&s) {
 				return
 			}
 			verified = s.verified
+		} else if l.earlyDemux(proto, frame, verified) {
+			return
 		}
 	}
 	l.enter(proto, to, buffer.MakeWithData(p), verified)

@@ -45,12 +45,13 @@ const (
 // Scope is the interface's number in the scope of link-local addresses.
 const Scope = uint32(nicID)
 
-// Buffers of one TCP connection, bytes: enough for 100 Mb/s at 20 ms, and a
-// hundred connections that fill them are a third of a board's 128 MB.
+// Buffers of one TCP connection, bytes. Half of a receive buffer is its window:
+// 128 KB at first, so that a poll finds a packet's worth of segments, which GRO
+// makes one of. Only data that nobody has read yet takes memory.
 const (
 	tcpBufferMin     = 4 << 10
-	tcpBufferDefault = 64 << 10
-	tcpBufferMax     = 256 << 10
+	tcpBufferDefault = 256 << 10
+	tcpBufferMax     = 1 << 20
 )
 
 // Config says what a Stack is made of.

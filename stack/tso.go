@@ -4,10 +4,12 @@ import (
 	"encoding/binary"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"gvisor.dev/gvisor/pkg/buffer"
 	gv "gvisor.dev/gvisor/pkg/tcpip/stack"
 
+	"github.com/gasp-go/gasp/board/trap"
 	"github.com/gasp-go/gasp/stack/inet"
 	"github.com/gasp-go/gasp/stack/netdev"
 )
@@ -32,6 +34,10 @@ func (l *link) GSOMaxSize() uint32 { return tsoMaxSize }
 // SupportedGSO implements stack.GSOEndpoint.
 func (l *link) SupportedGSO() gv.SupportedGSO { return gv.HostGSOSupported }
 
+// tsoBatch is how many frames are given to the driver at a time, with interrupts
+// masked: some 10,000 instructions.
+const tsoBatch = 8
+
 // segmenter cuts a packet into frames.
 type segmenter struct {
 	head    [ethLen + ip6Len + 60]byte // of the next segment
@@ -45,7 +51,18 @@ type segmenter struct {
 	view *buffer.View // with the next byte
 	at   int          // its offset
 
+	frames [tsoBatch]tsoFrame
+	n      int // frames to be sent
+	dev    *netdev.Device
+	status netdev.TxStatus
+}
+
+// tsoFrame is one segment, ready to be sent.
+type tsoFrame struct {
+	head  [ethLen + ip6Len + 60]byte
 	parts [maxGather][]byte
+	n     int // of parts
+	flags netdev.TxFlags
 }
 
 // segmenters are those not in use: one points into itself, so it cannot be on a
@@ -55,7 +72,10 @@ var segmenters = sync.Pool{New: func() any { return new(segmenter) }}
 // release gives s back, without references to the packet.
 func (s *segmenter) release() {
 	s.view = nil
-	clear(s.parts[:])
+	for i := range s.frames[:s.n] {
+		f := &s.frames[i]
+		clear(f.parts[:f.n])
+	}
 	segmenters.Put(s)
 }
 
@@ -64,6 +84,7 @@ func (l *link) segment(pkt *gv.PacketBuffer) netdev.TxStatus {
 	s := segmenters.Get().(*segmenter)
 	defer s.release()
 	s.init(pkt)
+	s.dev = l.dev
 	mss := int(pkt.GSOOptions.MSS)
 	if mss == 0 || s.left <= mss {
 		mss = max(s.left, 1)
@@ -72,13 +93,22 @@ func (l *link) segment(pkt *gv.PacketBuffer) netdev.TxStatus {
 		l.tso.segments.Add(uint64((s.left + mss - 1) / mss))
 	}
 	for {
-		n := min(mss, s.left)
-		parts, flags := s.next(n)
-		if st := l.dev.Xmit(parts, flags); st != netdev.TxOK {
-			return st
+		for s.n = 0; s.n < tsoBatch && (s.left > 0 || s.n == 0); s.n++ {
+			s.next(&s.frames[s.n], min(mss, s.left))
 		}
-		if s.left == 0 {
-			return netdev.TxOK
+		trap.Run(trapSegments, unsafe.Pointer(s))
+		if s.status != netdev.TxOK || s.left == 0 {
+			return s.status
+		}
+	}
+}
+
+func trapSegments(p unsafe.Pointer) {
+	s := (*segmenter)(p)
+	for i := range s.frames[:s.n] {
+		f := &s.frames[i]
+		if s.status = s.dev.SendTrap(f.parts[:f.n], f.flags); s.status != netdev.TxOK {
+			return
 		}
 	}
 }
@@ -104,9 +134,9 @@ func (s *segmenter) init(pkt *gv.PacketBuffer) {
 	s.view, s.at = views.Front(), skip+s.hdr
 }
 
-// next returns the next segment, with n bytes of payload. It is valid until next
-// is called again. The device inserts the checksum where it can.
-func (s *segmenter) next(n int) (parts [][]byte, flags netdev.TxFlags) {
+// next makes f the next segment, with n bytes of payload. The device inserts the
+// checksum where it can.
+func (s *segmenter) next(f *tsoFrame, n int) {
 	s.left -= n
 	ip, tcp := s.head[s.eth:s.eth+s.ip], s.head[s.eth+s.ip:s.hdr]
 	if s.ip == ip6Len {
@@ -125,20 +155,21 @@ func (s *segmenter) next(n int) (parts [][]byte, flags netdev.TxFlags) {
 		tcp[13] &^= tcpFIN | tcpPSH
 	}
 	tcp[16], tcp[17] = 0, 0
-	parts = s.gather(n)
-	if s.ip == ip4Len {
-		return parts, netdev.TxChecksumL4
+	s.gather(f, n)
+	f.flags = netdev.TxChecksumL4
+	if s.ip == ip6Len { // which is not the device's
+		sum := inet.Sum(tcp, inet.Pseudo(ip[8:40], protoTCP, len(tcp)+n))
+		binary.BigEndian.PutUint16(tcp[16:], ^inet.Fold(sumParts(f.parts[1:f.n], sum)))
+		f.flags = 0
 	}
-	sum := inet.Sum(tcp, inet.Pseudo(ip[8:40], protoTCP, len(tcp)+n))
-	binary.BigEndian.PutUint16(tcp[16:], ^inet.Fold(sumParts(parts[1:], sum)))
-	return parts, 0
+	copy(f.head[:], s.head[:s.hdr])
 }
 
 // gather lists the header and the next n bytes of payload. More pieces than
 // there is room for are put together.
-func (s *segmenter) gather(n int) [][]byte {
-	s.parts[0] = s.head[:s.hdr]
-	i := 1
+func (s *segmenter) gather(f *tsoFrame, n int) {
+	f.parts[0] = f.head[:s.hdr]
+	f.n = 1
 	for n > 0 {
 		b := s.view.AsSlice()
 		if s.at >= len(b) {
@@ -149,15 +180,14 @@ func (s *segmenter) gather(n int) [][]byte {
 		b = b[s.at:min(len(b), s.at+n)]
 		s.at += len(b)
 		n -= len(b)
-		if i == maxGather {
-			last := s.parts[i-1]
-			s.parts[i-1] = append(last[:len(last):len(last)], b...)
+		if f.n == maxGather {
+			last := f.parts[f.n-1]
+			f.parts[f.n-1] = append(last[:len(last):len(last)], b...)
 			continue
 		}
-		s.parts[i] = b
-		i++
+		f.parts[f.n] = b
+		f.n++
 	}
-	return s.parts[:i]
 }
 
 // sumParts adds parts, which may have odd lengths, to initial.

@@ -35,7 +35,7 @@ func newGasp(ctx context.Context, c config) (*gasp, error) {
 
 // bootArgs are the firmware's. The seed is always the same, and so is the run,
 // to the instruction.
-const bootArgs = "quiet gasp.semihosting=1 gasp.seed=62656e6368 ip=10.9.0.1:::255.255.255.0::eth0:off"
+const bootArgs = "quiet gasp.rxcsum=trust gasp.semihosting=1 gasp.seed=62656e6368 ip=10.9.0.1:::255.255.255.0::eth0:off"
 
 func (g *gasp) run(ctx context.Context, rows []string, delayed bool, extra ...string) ([]guest.Result, error) {
 	args, err := qemu.BootArgs(bootArgs, nil, g.arguments(rows))

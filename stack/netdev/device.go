@@ -219,10 +219,6 @@ func isBroadcast(frame []byte) bool {
 // caller's again when it returns. A closed device, or one without carrier,
 // drops. It may be called from any goroutine and does not allocate.
 func (d *Device) Xmit(parts [][]byte, flags TxFlags) TxStatus {
-	if !d.up.Load() || !d.carrier.Load() {
-		d.counters.TxDropped.Add(1)
-		return TxDropped
-	}
 	x := xmitSection{dev: d, parts: parts, flags: flags}
 	trap.Run(xmit, noescape(unsafe.Pointer(&x)))
 	return x.status
@@ -241,10 +237,13 @@ func xmit(p unsafe.Pointer) {
 	x.status = x.dev.SendTrap(x.parts, x.flags)
 }
 
-// SendTrap is Xmit for a stack that is in trap context already. Whether the
-// device is up and has a carrier is the caller's to ask. parts does not escape.
-// Trap context.
+// SendTrap is Xmit for a protocol stack that is in trap context already, with
+// several frames for example. Trap context.
 func (d *Device) SendTrap(parts [][]byte, flags TxFlags) TxStatus {
+	if !d.up.Load() || !d.carrier.Load() {
+		d.counters.TxDropped.Add(1)
+		return TxDropped
+	}
 	h := d.hooks.Load()
 	if h != nil && h.wire != nil {
 		// For a Wire holds what is said of drivers in transmit.

@@ -12,7 +12,7 @@ import (
 )
 
 // chunk is how many bytes move between a ring and an endpoint at a time.
-const chunk = 16 << 10
+const chunk = 64 << 10
 
 // sendStream hands what the program sent to the endpoint, as far as that has
 // room, and then its end.
