@@ -115,13 +115,15 @@ func (p *platform) Count() guest.Counts {
 	}
 }
 
-// Send is part of guest.Platform: by the device, below the stack.
-func (p *platform) Send(frame []byte, n int) error {
+// Sender is part of guest.Platform: by the device, below the stack.
+func (p *platform) Sender(frame []byte, n int) (send func() error, err error) {
 	parts := [][]byte{frame}
-	for i := range n {
-		if st := p.eth.Device.Xmit(parts, 0); st != netdev.TxOK {
-			return fmt.Errorf("frame %d: status %d", i, st)
+	return func() error {
+		for i := range n {
+			if st := p.eth.Device.Xmit(parts, 0); st != netdev.TxOK {
+				return fmt.Errorf("frame %d: status %d", i, st)
+			}
 		}
-	}
-	return nil
+		return nil
+	}, nil
 }

@@ -30,8 +30,9 @@ type Platform interface {
 	// Count reads the counters.
 	Count() Counts
 
-	// Send sends n frames as close to the driver as there is a way.
-	Send(frame []byte, n int) error
+	// Sender prepares to send n frames as close to the driver as there is a
+	// way; send then does.
+	Sender(frame []byte, n int) (send func() error, err error)
 
 	// PollLatency is the time from an interrupt to the first instruction of a
 	// NAPI poll on an idle system, mean and most of n; ok is false if it cannot be told.

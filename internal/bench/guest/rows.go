@@ -137,9 +137,12 @@ func (b *bench) rawTransmit() Result {
 	n := isolated / b.scale
 	frame := wire.Unknown(b.Self(), Far)
 	b.drain(wire.KindAny)
-	var err error
+	send, err := b.Sender(frame, n)
+	if err != nil {
+		return failed(err)
+	}
 	c := b.measure(func() {
-		err = b.Send(frame, n)
+		err = send()
 		time.Sleep(tail)
 	})
 	if got := b.drain(wire.KindAny); err != nil || got < n {

@@ -101,9 +101,9 @@ func hardwareAddress(name string) (mac [6]byte, err error) {
 	return mac, nil
 }
 
-// Send is part of guest.Platform: pktgen, which has a kernel thread call the
+// Sender is part of guest.Platform: pktgen, which has a kernel thread call the
 // driver. It makes its own frames, of the same length.
-func (p *platform) Send(frame []byte, n int) error {
+func (p *platform) Sender(frame []byte, n int) (send func() error, err error) {
 	const dir = "/proc/net/pktgen/"
 	for _, c := range []struct{ file, command string }{
 		{"kpktgend_0", "rem_device_all"},
@@ -113,13 +113,14 @@ func (p *platform) Send(frame []byte, n int) error {
 		{p.name, "delay 0"},
 		{p.name, fmt.Sprintf("dst %v", net.IP(guest.Far.IP[:]))},
 		{p.name, fmt.Sprintf("dst_mac %v", net.HardwareAddr(guest.Far.MAC[:]))},
-		{"pgctrl", "start"}, // returns when all are sent
 	} {
 		if err := os.WriteFile(dir+c.file, []byte(c.command+"\n"), 0); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return func() error { // the write returns when all are sent
+		return os.WriteFile(dir+"pgctrl", []byte("start\n"), 0)
+	}, nil
 }
 
 var _ guest.Platform = (*platform)(nil)
