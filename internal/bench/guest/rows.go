@@ -17,6 +17,8 @@ var rows = []struct {
 }{
 	{"drop-saturated", "frame", false, (*bench).dropSaturated},
 	{"drop-isolated", "frame", true, (*bench).dropIsolated},
+	{"xdp-drop", "frame", false, func(b *bench) Result { return b.xdp(false) }},
+	{"xdp-tx", "frame", false, func(b *bench) Result { return b.xdp(true) }},
 	{"udp-unread", "datagram", false, (*bench).udpUnread},
 	{"udp-app", "datagram", true, (*bench).udpApp},
 	{"icmp-echo", "echo", true, (*bench).icmpEcho},

@@ -20,6 +20,8 @@ type line struct {
 var lines = []line{
 	{"drop-saturated", "receive, driver, NAPI and drop, saturated", 1200, "–"},
 	{"drop-isolated", "the same, one interrupt a frame", 3500, "–"},
+	{"xdp-drop", "receive and drop by a program (XDP), saturated", 0, "–"},
+	{"xdp-tx", "receive and send back by a program (XDP), saturated", 0, "–"},
 	{"udp-unread", "receive into an unread UDP socket, saturated", 12000, "42,000"},
 	{"udp-app", "receive to the application, 1,000/s", 15000, "52,500"},
 	{"icmp-echo", "ICMP echo", 8800, "65,400"},
