@@ -149,6 +149,9 @@ func (t *tester) random() {
 				a[i] = t.values[rng.IntN(len(t.values))]
 			}
 		}
+		if t.FDs != nil && rng.IntN(4) > 0 {
+			a[0] = t.fd(rng.Uint32()) // what the calls are about
+		}
 		// What the calls find in memory varies, too.
 		word := (*uint32)(unsafe.Add(nil, t.scratch+uintptr(rng.Uint32N(scratchSize/4))*4))
 		*word = uint32(t.values[rng.IntN(len(t.values))])
@@ -168,7 +171,7 @@ func (t *tester) try(nr uint32, a [6]uintptr) {
 	t.Calls++
 	t.watch.begin(nr, a)
 	r, e := raw(uintptr(nr), a[0], a[1], a[2], a[3], a[4], a[5])
-	t.watch.done()
+	closed := t.watch.done()
 	if e == 0 {
 		t.Succeeded++
 	}
@@ -176,6 +179,9 @@ func (t *tester) try(nr uint32, a [6]uintptr) {
 		t.Failf("%s: %d is no errno", callText(nr, a), e)
 	}
 	t.repair(nr, a, r, e == 0)
+	if closed {
+		t.reopen()
+	}
 }
 
 func callText(nr uint32, a [6]uintptr) string { return fmt.Sprintf("system call %d, %#x", nr, a) }

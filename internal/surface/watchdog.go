@@ -3,6 +3,7 @@
 package surface
 
 import (
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -12,9 +13,11 @@ import (
 // and if the call begins again after that, as the handler asks for, it closes the
 // descriptors.
 type watchdog struct {
-	seq  atomic.Uint32 // odd: a call is under way
-	stop chan bool
-	tid  int
+	seq    atomic.Uint32 // odd: a call is under way
+	stop   chan bool
+	tid    int
+	mu     sync.Mutex // held while seq becomes even, and while descriptors are closed
+	closed bool       // the descriptors were
 
 	nr   uint32 // the call
 	args [6]uintptr
@@ -44,7 +47,7 @@ func (w *watchdog) start() {
 					panic(callText(w.nr, w.args) + " does not end")
 				}
 				if waits > 3 {
-					closeFDs()
+					w.closeUnder(now)
 				}
 				syscall.RawSyscall(syscall.SYS_TGKILL, uintptr(syscall.Getpid()), uintptr(w.tid), uintptr(syscall.SIGURG))
 			}
@@ -53,8 +56,28 @@ func (w *watchdog) start() {
 	}()
 }
 
-func (w *watchdog) end()  { close(w.stop) }
-func (w *watchdog) done() { w.seq.Add(1) }
+// closeUnder closes the descriptors under call seq, unless it has ended: its
+// successors have new ones.
+func (w *watchdog) closeUnder(seq uint32) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.seq.Load() == seq {
+		closeFDs()
+		w.closed = true
+	}
+}
+
+func (w *watchdog) end() { close(w.stop) }
+
+// done ends a call; it reports whether the descriptors are gone.
+func (w *watchdog) done() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seq.Add(1)
+	c := w.closed
+	w.closed = false
+	return c
+}
 
 func (w *watchdog) begin(nr uint32, args [6]uintptr) {
 	w.nr, w.args = nr, args

@@ -135,7 +135,7 @@ func TestAPacketConnGoesOnInItsCopy(t *testing.T) {
 // still be closing.
 func settled(t *testing.T, before uint64) {
 	t.Helper()
-	for range 300 {
+	for range 3000 {
 		if kernel.SocketStat().InUse <= before {
 			return
 		}
