@@ -139,7 +139,7 @@ func New(cfg Config) (*Stack, error) {
 			arp.NewProtocol, ipv4.NewProtocol, ipv6.NewProtocolWithOptions(s.ipv6Options()),
 		},
 		TransportProtocols: []gv.TransportProtocolFactory{
-			tcp.NewProtocol, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6,
+			newTCP, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6,
 		},
 		Clock:       s.clock,
 		SecureRNG:   cfg.Rand,
