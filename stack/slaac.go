@@ -84,6 +84,7 @@ func (s *Stack) ipv6Options() ipv6.Options {
 		AutoGenLinkLocal: true,
 		NDPDisp:          (*ndpEvents)(s),
 		DADConfigs:       gv.DefaultDADConfigurations(),
+		MLD:              ipv6.MLDOptions{Enabled: true},
 	}
 }
 

@@ -136,7 +136,10 @@ func New(cfg Config) (*Stack, error) {
 	}
 	s.gv = gv.New(gv.Options{
 		NetworkProtocols: []gv.NetworkProtocolFactory{
-			arp.NewProtocol, ipv4.NewProtocol, ipv6.NewProtocolWithOptions(s.ipv6Options()),
+			arp.NewProtocol,
+			// Switches and routers are told of the groups that are wanted.
+			ipv4.NewProtocolWithOptions(ipv4.Options{IGMP: ipv4.IGMPOptions{Enabled: true}}),
+			ipv6.NewProtocolWithOptions(s.ipv6Options()),
 		},
 		TransportProtocols: []gv.TransportProtocolFactory{
 			newTCP, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6,

@@ -142,23 +142,23 @@ func (n *namespace) serveDNS(addr string, z zone) {
 	}()
 }
 
-var resolverImage struct {
+var clientImage struct {
 	once sync.Once
 	path string
 	err  error
 }
 
-// buildResolver builds the firmware that looks up names.
-func buildResolver(t *testing.T) string {
+// buildClient builds the firmware that is a client of the host.
+func buildClient(t *testing.T) string {
 	t.Helper()
 	prepare(t)
-	r := &resolverImage
+	r := &clientImage
 	r.once.Do(func() {
-		r.path = filepath.Join(built.dir, "resolver.elf")
+		r.path = filepath.Join(built.dir, "client.elf")
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 		defer cancel()
 		b := built.board
-		f := gobuild.Firmware{Board: &b, Dir: "../..", Package: "./internal/systest/resolver", Output: r.path}
+		f := gobuild.Firmware{Board: &b, Dir: "../..", Package: "./internal/systest/client", Output: r.path}
 		r.err = f.Build(ctx)
 	})
 	if r.err != nil {

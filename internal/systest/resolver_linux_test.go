@@ -48,7 +48,7 @@ func TestGosResolverAsksTheNameServersOfTheBootArguments(t *testing.T) {
 		}
 		return a
 	})
-	g := n.bootImage(buildResolver(t), "ip=10.77.0.2::10.77.0.1:255.255.255.0:board:eth0:off:10.77.0.1:10.77.0.3")
+	g := n.bootImage(buildClient(t), "ip=10.77.0.2::10.77.0.1:255.255.255.0:board:eth0:off:10.77.0.1:10.77.0.3")
 	to := n.way()
 	for _, c := range []struct{ name, want string }{
 		{"both.test", "192.0.2.1 192.0.2.2 2001:db8::1"},

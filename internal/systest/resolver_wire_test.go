@@ -9,7 +9,7 @@ import (
 
 func TestGosResolverUsesTheNameServerAndDomainOfTheLease(t *testing.T) {
 	t.Parallel()
-	image := buildResolver(t)
+	image := buildClient(t)
 	z := zone(func(name string, typ uint16, _ bool) (a dnsAnswer) {
 		switch {
 		case name == "short.lab.test" && typ == dnsA:

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+
+	"github.com/gasp-go/gasp/stack"
 )
 
 // Option levels and names, as in Linux's headers.
@@ -201,6 +203,9 @@ func (c *conn) setIPv6(name uint32, v int, data []byte) int {
 		m := tcpip.MembershipOption{
 			MulticastAddr: tcpip.AddrFrom16([16]byte(data[:16])),
 			NIC:           tcpip.NICID(binary.LittleEndian.Uint32(data[16:])),
+		}
+		if m.NIC == 0 { // any, which is the one there is
+			m.NIC = tcpip.NICID(stack.Scope)
 		}
 		return c.membership(m, name == ipv6JoinGroup)
 	}

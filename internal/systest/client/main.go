@@ -1,7 +1,7 @@
 //go:build arm
 
-// Command resolver is a firmware for the system tests: it looks up names, with
-// Go's own resolver, and tells over HTTP what it found.
+// Command client is a firmware for the system tests: asked over HTTP, it looks up
+// names with Go's own resolver and sends datagrams, and tells what came of it.
 package main
 
 import (
@@ -28,6 +28,7 @@ func main() {
 		}
 		fmt.Fprint(w, lookup(r.PathValue("name"), limit))
 	})
+	datagrams()
 	panic(http.ListenAndServe(":80", nil))
 }
 
