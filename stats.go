@@ -20,7 +20,8 @@ type Stats struct {
 	Spurious   uint32           `json:"spurious_interrupts"`
 	Interfaces []InterfaceStats `json:"interfaces"`
 
-	NAPI []netdev.NAPIStat `json:"napi"` // every instance, the backlog's included
+	NAPI    []netdev.NAPIStat     `json:"napi"` // every instance, the backlog's included
+	Sockets kernel.SocketCounters `json:"sockets"`
 
 	Serial     console.ConsoleStats            `json:"serial_console"`
 	Netconsole map[string]console.ConsoleStats `json:"netconsole"`
@@ -48,6 +49,7 @@ func (s *System) Stats() Stats {
 		Memory:     kernel.MemoryStat(),
 		CPU:        kernel.CPUStat(),
 		Spurious:   kernel.Spurious(),
+		Sockets:    kernel.SocketStat(),
 		Netconsole: map[string]console.ConsoleStats{},
 	}
 	if s.Softnet != nil {

@@ -58,6 +58,7 @@ type conn struct {
 	readDone   bool // EOF or error was passed on
 	finSent    bool
 	closing    bool
+	linger     *time.Timer // nil: not needed yet
 	expired    atomic.Bool // closing took too long
 
 	// Datagrams, see direct.go.
@@ -122,7 +123,7 @@ func (s *Service) serve(w *kernel.SocketWork) {
 		c.request(w)
 	}
 	if w.Work&kernel.WorkClose != 0 {
-		c.close()
+		c.closing = true
 	}
 	c.advance()
 }
@@ -182,22 +183,22 @@ func (c *conn) advance() {
 // it to a peer that does not read.
 const lingerTime = time.Minute
 
-// close begins the end: what was sent still goes out.
-func (c *conn) close() {
-	c.closing = true
-	time.AfterFunc(lingerTime, func() {
-		c.expired.Store(true)
-		c.note()
-	})
-}
-
-// finishClose ends the socket once everything was handed to the stack, which
-// sees to the rest.
+// finishClose ends a closed socket once everything that was sent was handed to
+// the stack, which sees to the rest.
 func (c *conn) finishClose() {
 	lingers := c.ep.SocketOptions().GetLinger()
 	reset := lingers.Enabled && lingers.Timeout == 0
 	if c.tcp && c.connected && !reset && !c.expired.Load() && !kernel.SocketFinished(c.id) {
+		if c.linger == nil {
+			c.linger = time.AfterFunc(lingerTime, func() {
+				c.expired.Store(true)
+				c.note()
+			})
+		}
 		return
+	}
+	if c.linger != nil {
+		c.linger.Stop()
 	}
 	c.indirect()
 	c.wq.EventUnregister(&c.entry)
