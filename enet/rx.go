@@ -27,6 +27,7 @@ func (m *MAC) poll(budget int) (work int) {
 		m.ack()
 		if m.todo.Load() != 0 {
 			trap.Run(trapTodo, unsafe.Pointer(m))
+			m.dev.TxWake()
 		}
 		work += m.drain(live, budget-work, nil)
 		// Frames that came meanwhile are taken now rather than with another

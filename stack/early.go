@@ -193,9 +193,11 @@ func (l *link) icmp(p []byte) bool {
 	sum := inet.Fold(uint32(binary.BigEndian.Uint16(icmp[2:])) + uint32(header.ICMPv4Echo)<<8)
 	binary.BigEndian.PutUint16(h[ip4Len+2:], sum)
 	x.parts = [2][]byte{x.head[:], icmp[icmpLen:]}
+	// Counted first: whoever has the reply may look.
+	l.early.echos.Add(1)
 	trap.Run(trapReply, unsafe.Pointer(&x))
-	if x.sent {
-		l.early.echos.Add(1)
+	if !x.sent {
+		l.early.echos.Add(^uint64(0))
 	}
 	return x.sent
 }
@@ -213,7 +215,7 @@ type reply struct {
 func trapReply(p unsafe.Pointer) {
 	x := (*reply)(p)
 	e := x.l.dst.lookup(&x.to, x.now)
-	if e == nil {
+	if e == nil || x.l.txq.n.Load() != 0 { // not ahead of what waits
 		return
 	}
 	copy(x.head[:], e.eth[:])

@@ -13,7 +13,6 @@ import (
 	gv "gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"github.com/gasp-go/gasp/stack/inet"
-	"github.com/gasp-go/gasp/stack/netdev"
 )
 
 // sinkhole is a dispatcher that keeps the packets it gets.
@@ -245,12 +244,16 @@ func TestNothingIsHeldForAClosedStack(t *testing.T) {
 	}
 }
 
-// cut sends a TCP packet with GSO and returns the frames.
-func cut(t *testing.T, v6 bool, payload []byte, mss int, pieces []int) (frames [][]byte) {
+// cut sends a TCP packet with GSO and returns the frames. The ring has room for
+// so many at a time.
+func cut(t *testing.T, v6 bool, payload []byte, mss int, pieces []int, room int) (frames [][]byte) {
 	t.Helper()
 	p := makePort("g", [6]byte{2, 0, 0, 0, 0, 1})
 	l := newLink(p.dev, func() int64 { return 0 })
-	p.out = func(f []byte) { frames = append(frames, f) }
+	inRing := 0
+	p.dead, p.busy = true, func() bool { return inRing == room }
+	p.out = func(f []byte) { frames = append(frames, f); inRing++ }
+	p.dev.OnTxWake(l.dequeue)
 	if err := p.dev.Open(); err != nil {
 		t.Fatal(err)
 	}
@@ -278,22 +281,35 @@ func cut(t *testing.T, v6 bool, payload []byte, mss int, pieces []int) (frames [
 	copy(pkt.LinkHeader().Push(ethLen), f)
 	pkt.NetworkProtocolNumber, pkt.TransportProtocolNumber = proto, header.TCPProtocolNumber
 	pkt.GSOOptions = gv.GSO{Type: typ, NeedsCsum: true, CsumOffset: header.TCPChecksumOffset, MSS: uint16(mss), L3HdrLen: uint16(ipLen)}
-	if st := l.write(pkt); st != netdev.TxOK {
-		t.Fatal(st)
+	var list gv.PacketBufferList
+	list.PushBack(pkt)
+	if n, err := l.WritePackets(list); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	for p.dev.TxStopped() {
+		if inRing == 0 {
+			t.Fatal("stopped with an empty ring")
+		}
+		inRing = 0
+		p.dev.TxWake()
 	}
 	return frames
 }
 
 func TestALongPacketIsCutIntoSegments(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	for _, v6 := range []bool{false, true} {
-		for _, n := range []int{0, 1, 999, 1000, 1001, 2000, 2001, 65000} {
+	for i, n := range []int{0, 1, 999, 1000, 1001, 2000, 2001, 65000, 65000, 65000} {
+		room := 1 << 30
+		if i > 7 { // all of it does not fit the ring
+			room = 3 + 7*(i-8)
+		}
+		for _, v6 := range []bool{false, true} {
 			var pieces []int
 			for range 40 {
 				pieces = append(pieces, 1+rng.IntN(200))
 			}
 			payload := pattern(n, uint32(n))
-			frames := cut(t, v6, payload, 1000, pieces)
+			frames := cut(t, v6, payload, 1000, pieces, room)
 			if want := max(1, (n+999)/1000); len(frames) != want {
 				t.Fatalf("IPv6 %v, %d bytes: %d frames, want %d", v6, n, len(frames), want)
 			}

@@ -34,6 +34,7 @@ type link struct {
 	early earlyStats
 	gro   gro
 	tso   tsoStats
+	txq   txq
 
 	// verified says of the packet that is being delivered that its checksums
 	// were verified: gVisor asks for the capability with each.
@@ -84,26 +85,39 @@ func (l *link) setStation(mac [6]byte) {
 	l.addr.Store(&station{mac: mac, link: tcpip.LinkAddress(mac[:])})
 }
 
-// WritePackets implements stack.LinkWriter: it hands the packets to the driver
-// until one does not fit. A packet the driver did not take is lost, as it is
-// with any full interface queue; the protocol learns of it.
+// WritePackets implements stack.LinkWriter. A packet that the driver has no room
+// for waits until there is; if too many wait it is lost, as it is with any full
+// interface queue, and the protocol learns of it.
 func (l *link) WritePackets(pkts gv.PacketBufferList) (int, tcpip.Error) {
 	for n, pkt := range pkts.AsSlice() {
-		switch l.write(pkt) {
-		case netdev.TxBusy:
+		st, sent := netdev.TxBusy, 0
+		if l.txq.n.Load() == 0 {
+			st, sent = l.write(pkt, 0)
+		}
+		switch {
+		case st == netdev.TxOK:
+		case st == netdev.TxBusy && l.enqueue(pkt, sent):
+		case st == netdev.TxBusy:
 			l.dev.Counters().TxDropped.Add(1)
 			return n, &tcpip.ErrNoBufferSpace{}
-		case netdev.TxDropped: // counted below us
+		default: // dropped, and counted below us
 			return n, &tcpip.ErrNoBufferSpace{}
 		}
 	}
 	return pkts.Len(), nil
 }
 
-func (l *link) write(pkt *gv.PacketBuffer) netdev.TxStatus {
+// write hands a packet to the driver, from sent bytes of its payload on, and
+// returns how many are sent now.
+func (l *link) write(pkt *gv.PacketBuffer, sent int) (netdev.TxStatus, int) {
 	if pkt.GSOOptions.Type != gv.GSONone {
-		return l.segment(pkt)
+		return l.segment(pkt, sent)
 	}
+	return l.writeWhole(pkt), 0
+}
+
+// writeWhole hands over a packet that is one frame.
+func (l *link) writeWhole(pkt *gv.PacketBuffer) netdev.TxStatus {
 	var parts [maxGather][]byte // stays on our stack: Xmit does not keep it
 	n := 0
 	views, skip := pkt.AsViewList()

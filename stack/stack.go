@@ -164,6 +164,7 @@ func New(cfg Config) (*Stack, error) {
 	}
 	cfg.Device.SetReceive(s.link.receive)
 	cfg.Device.SetGROFlush(s.link.groFlush)
+	cfg.Device.OnTxWake(s.link.dequeue)
 	cfg.Device.OnCarrier(s.carrier)
 	cfg.Device.OnAddress(s.link.stationChanged)
 	if cfg.Device.Carrier() {
@@ -236,6 +237,7 @@ func (s *Stack) carrier(up bool) {
 		}
 	} else {
 		s.logf(levelInfo, "%s: link down", s.dev.Name())
+		s.link.dequeue()
 	}
 	poke(s.linkPoke)
 }

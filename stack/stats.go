@@ -36,7 +36,8 @@ type LinkStats struct {
 	GROMerged       uint64 `json:"GROMerged"`       // TCP segments in them beyond the first of each
 	TSOPackets      uint64 `json:"TSOPackets"`      // TCP packets cut into segments
 	TSOSegments     uint64 `json:"TSOSegments"`     // segments they were cut into
-	OutNoBuffer     uint64 `json:"OutNoBuffer"`     // packets the driver had no room for
+	TxQueued        uint64 `json:"TxQueued"`        // packets that waited for room in the ring
+	OutNoBuffer     uint64 `json:"OutNoBuffer"`     // packets that nobody had room for
 }
 
 // IPStats are those of IPv4 and IPv6.
@@ -155,6 +156,7 @@ func (l *link) stats() LinkStats {
 		GROMerged:       l.gro.merged.Load(),
 		TSOPackets:      l.tso.packets.Load(),
 		TSOSegments:     l.tso.segments.Load(),
+		TxQueued:        l.txq.queued.Load(),
 	}
 }
 

@@ -53,6 +53,7 @@ type segmenter struct {
 
 	frames [tsoBatch]tsoFrame
 	n      int // frames to be sent
+	done   int // of which were
 	dev    *netdev.Device
 	status netdev.TxStatus
 }
@@ -79,42 +80,47 @@ func (s *segmenter) release() {
 	segmenters.Put(s)
 }
 
-// segment sends a TCP packet, in as many frames as it takes.
-func (l *link) segment(pkt *gv.PacketBuffer) netdev.TxStatus {
+// segment sends a TCP packet, in as many frames as it takes, from sent bytes of
+// its payload on. It returns how many are sent then.
+func (l *link) segment(pkt *gv.PacketBuffer, sent int) (netdev.TxStatus, int) {
 	s := segmenters.Get().(*segmenter)
 	defer s.release()
-	s.init(pkt)
 	s.dev = l.dev
+	size := pkt.Data().Size()
 	mss := int(pkt.GSOOptions.MSS)
-	if mss == 0 || s.left <= mss {
-		mss = max(s.left, 1)
-	} else {
+	switch {
+	case mss == 0 || size <= mss:
+		mss = max(size, 1)
+	case sent == 0:
 		l.tso.packets.Add(1)
-		l.tso.segments.Add(uint64((s.left + mss - 1) / mss))
+		l.tso.segments.Add(uint64((size + mss - 1) / mss))
 	}
+	s.init(pkt, sent, sent/mss)
 	for {
 		for s.n = 0; s.n < tsoBatch && (s.left > 0 || s.n == 0); s.n++ {
 			s.next(&s.frames[s.n], min(mss, s.left))
 		}
 		trap.Run(trapSegments, unsafe.Pointer(s))
+		sent = min(sent+s.done*mss, size)
 		if s.status != netdev.TxOK || s.left == 0 {
-			return s.status
+			return s.status, sent
 		}
 	}
 }
 
 func trapSegments(p unsafe.Pointer) {
 	s := (*segmenter)(p)
-	for i := range s.frames[:s.n] {
-		f := &s.frames[i]
+	for s.done = 0; s.done < s.n; s.done++ {
+		f := &s.frames[s.done]
 		if s.status = s.dev.SendTrap(f.parts[:f.n], f.flags); s.status != netdev.TxOK {
 			return
 		}
 	}
 }
 
-// init takes the packet's headers and goes to its payload.
-func (s *segmenter) init(pkt *gv.PacketBuffer) {
+// init takes the packet's headers and goes to its payload, past what is sent, in
+// so many segments.
+func (s *segmenter) init(pkt *gv.PacketBuffer, sent, segments int) {
 	at := 0
 	for i, h := range [3][]byte{pkt.LinkHeader().Slice(), pkt.NetworkHeader().Slice(), pkt.TransportHeader().Slice()} {
 		at += copy(s.head[at:], h)
@@ -127,11 +133,11 @@ func (s *segmenter) init(pkt *gv.PacketBuffer) {
 	}
 	s.hdr = at
 	tcp := s.head[s.eth+s.ip:]
-	s.flags, s.seq = tcp[13], binary.BigEndian.Uint32(tcp[4:])
-	s.id = binary.BigEndian.Uint16(s.head[s.eth+4:])
-	s.left = pkt.Data().Size()
+	s.flags, s.seq = tcp[13], binary.BigEndian.Uint32(tcp[4:])+uint32(sent)
+	s.id = binary.BigEndian.Uint16(s.head[s.eth+4:]) + uint16(segments)
+	s.left = pkt.Data().Size() - sent
 	views, skip := pkt.AsViewList()
-	s.view, s.at = views.Front(), skip+s.hdr
+	s.view, s.at = views.Front(), skip+s.hdr+sent
 }
 
 // next makes f the next segment, with n bytes of payload. The device inserts the

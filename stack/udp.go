@@ -143,7 +143,7 @@ func (s *Stack) SendUDP(d *Datagram) bool { return s.link.sendUDP(d) }
 func (l *link) sendUDP(d *Datagram) bool {
 	now := l.now()
 	e := l.dst.lookup((*ipAddr)(&d.To), now)
-	if e == nil || !l.dev.Up() || !l.dev.Carrier() || d.From != (ipAddr{}) && d.From != e.from {
+	if e == nil || l.txq.n.Load() != 0 || !l.dev.Up() || !l.dev.Carrier() || d.From != (ipAddr{}) && d.From != e.from {
 		return false
 	}
 	var head [ethLen + ip6Len + udpLen]byte

@@ -24,6 +24,7 @@ type port struct {
 	out  func(frame []byte) // trap context
 	busy func() bool        // trap context; true: no room in the transmit ring
 	drop bool               // trap context; frames to send are thrown away
+	dead bool               // trap context; a full ring never has room again
 	wake chan struct{}      // for the network thread
 }
 
@@ -77,6 +78,7 @@ func (p *port) arrive(frame []byte) {
 func (p *port) inject(frame []byte) { inTrap(func() { p.arrive(frame) }) }
 
 func (p *port) poll(budget int) int {
+	p.dev.TxWake()
 	n := 0
 	for n < budget {
 		var frame []byte
@@ -108,6 +110,9 @@ func (p *port) Stop() error {
 
 func (p *port) StartXmit(parts [][]byte, flags netdev.TxFlags) netdev.TxStatus {
 	if p.busy != nil && p.busy() {
+		if !p.dead {
+			p.napi.Schedule() // the interrupt that says there is room
+		}
 		return netdev.TxBusy
 	}
 	if p.drop {

@@ -39,6 +39,9 @@ type Device struct {
 	xdp     xdpCounters
 
 	counters Counters
+
+	txStopped atomic.Bool // the driver had no room: see txqueue.go
+	onTxWake  func()      // may be nil
 }
 
 // New returns a closed device. mtu is the largest payload of a frame in bytes,
@@ -276,6 +279,9 @@ func (d *Device) transmit(h *hooks, parts [][]byte, flags TxFlags) TxStatus {
 			h.tap.Sent(local, flags)
 		}
 	case TxBusy:
+		// In the same section as the driver's look at the ring: the interrupt
+		// that says there is room comes after.
+		d.txStopped.Store(true)
 		d.counters.TxBusy.Add(1)
 	}
 	return st
