@@ -50,6 +50,9 @@ var (
 func makeReady(i int16) {
 	threads[i].state = threadReady
 	enqueue(i, false)
+	if lingering != nobody {
+		lingerFor(i)
+	}
 	r := &threads[cur]
 	if threads[i].prio == prioNormal && r.state == threadRunning && r.prio == prioNormal && nanotime()-switchedAt+r.ran-r.quick > grace {
 		r.prio = prioCompute

@@ -57,7 +57,12 @@ type sock struct {
 	hup      bool // the connection is gone
 	connWait bool // a thread waits in connect for what becomes of it
 	direct   bool // datagrams may be sent by DirectHook
+	untold   bool // data came for the call that lingers, no epoll knows
+	luck     int8 // see linger.go
 	err      int32
+
+	emptySince int64 // when a receive found nothing, ns since boot; 0: none has
+
 	local    sockAddr
 	peer     sockAddr
 	accepted [maxAccept]uint16 // ring of children
@@ -98,6 +103,7 @@ var (
 type SocketCounters struct {
 	Opened, Closed uint64
 	InUse          uint64
+	Lingered       uint64 // receives that waited though they need not, see linger.go
 	NoBuffers      uint64 // sends and receives that failed for want of memory
 }
 
@@ -247,6 +253,9 @@ func sockReadiness(f *file) uint32 {
 
 // changed tells those who wait for the socket.
 func (s *sock) changed(events uint32) {
+	if lingering != nobody && &socks[threads[lingering].waitAddr] == s {
+		wake(lingering, 0)
+	}
 	if s.file != nobody {
 		fileChanged(&files[s.file], events)
 	}

@@ -146,6 +146,9 @@ func sockRecv(t *thread, fd uint32, v *vector, flags uint32, from *sockAddr) (n 
 		case s.typ == sockStream && room == 0:
 			return 0, false
 		}
+		if f := fileOf(fd); flags&msgDontWait == 0 && f.flags&oNonblock != 0 {
+			return s.linger(t, f), false
+		}
 		return sockWait(t, fd, flags), false
 	}
 	off, size := uint32(0), s.rx.used()
@@ -174,6 +177,9 @@ func sockRecv(t *thread, fd uint32, v *vector, flags uint32, from *sockAddr) (n 
 			s.rx.r += recordSize(size)
 		} else {
 			s.rx.r += n
+		}
+		if s.untold {
+			s.taken()
 		}
 		if full {
 			wantWork(i, WorkRecv) // the service may have stopped for want of room

@@ -287,7 +287,7 @@ func socketReceived(p unsafe.Pointer) {
 	v := vector{n: 1, one: [2]uint32{uint32(uintptr(c.p)), uint32(c.n)}}
 	if s.rx.putRecord(&a, &v, uint32(c.n)) {
 		c.ok = true
-		s.changed(epollIn)
+		s.received()
 	}
 }
 
@@ -326,7 +326,7 @@ func SocketRxCommit(id SocketID, n int) {
 		c := (*sockCall)(p)
 		if s := c.live(); s != nil && uint32(c.n) <= s.rx.free() {
 			s.rx.w += uint32(c.n)
-			s.changed(epollIn)
+			s.received()
 		}
 	}, unsafe.Pointer(&c))
 }

@@ -36,6 +36,7 @@ const (
 	waitEpoll
 	waitEvent
 	waitFile
+	waitLinger // a receive, see linger.go
 	waitSocket // a request to the socket service: not interruptible
 )
 
@@ -177,6 +178,8 @@ func wake(i int16, result uint32) {
 		epollWaiters--
 	case waitFile:
 		fileWaiters--
+	case waitLinger:
+		lingerEnds(t, result == 0)
 	}
 	t.wait = waitNone
 	if t.prio == prioCompute {

@@ -80,10 +80,10 @@ func print(res guest.Result, p *profile.Profile, top int) {
 	fmt.Printf("%s: instructions per %s, %d of them; the row's figure: %.1f\n", res.Row, res.Unit, res.N, res.Cost)
 	fmt.Printf("(the far end's share, in internal/bench, is not in the figure)\n")
 	show := func(title string, lines []profile.Line) {
-		fmt.Printf("\n%12s %6s  %s\n", "instructions", "%", title)
-		fmt.Printf("%12.2f %6.1f  total\n", sum, 100.0)
+		fmt.Printf("\n%12s %6s %9s  %s\n", "instructions", "%", "calls", title)
+		fmt.Printf("%12.2f %6.1f %9s  total\n", sum, 100.0, "")
 		for _, l := range lines[:min(top, len(lines))] {
-			fmt.Printf("%12.2f %6.1f  %s\n", l.Instructions, 100*l.Instructions/sum, l.Name)
+			fmt.Printf("%12.2f %6.1f %9.2f  %s\n", l.Instructions, 100*l.Instructions/sum, l.Calls, l.Name)
 		}
 	}
 	show("package", packages)

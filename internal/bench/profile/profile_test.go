@@ -97,6 +97,10 @@ func TestInstructionsAreCountedBetweenTheMarks(t *testing.T) {
 	if len(lines) != 2 || lines[0].Name != "example.org/a" || lines[0].Instructions != (11.0-4-2)/7 {
 		t.Errorf("%+v", lines)
 	}
+	// The block that was stopped before it began is no call, nor is the half.
+	if p.baseCalls[work] != 1 || p.fullCalls[work] != 3 {
+		t.Errorf("work: %d and %d calls", p.baseCalls[work], p.fullCalls[work])
+	}
 }
 
 // FuzzRead reads what is no log of QEMU's.

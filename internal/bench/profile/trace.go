@@ -23,8 +23,9 @@ type Marks struct{ Base, Full, End uint32 }
 // Profile is how many instructions each function executed while the baseline
 // was measured, and while what is asked about was.
 type Profile struct {
-	Base, Full []uint64 // by index of Symbols
-	syms       *Symbols
+	Base, Full           []uint64 // by index of Symbols
+	baseCalls, fullCalls []uint64 // likewise: how often a function was entered
+	syms                 *Symbols
 }
 
 // block is a translated block of instructions.
@@ -41,6 +42,7 @@ type tracer struct {
 	fresh  block            // translated and not executed yet
 	last   block            // executed last
 	into   []uint64         // where to count; nil: nowhere
+	calls  []uint64         // likewise
 }
 
 // Read reads a log to its end. A second measurement of a kind replaces the
@@ -48,7 +50,10 @@ type tracer struct {
 func Read(log io.Reader, syms *Symbols, marks Marks) (*Profile, error) {
 	t := &tracer{
 		marks: marks, blocks: map[uint64]block{},
-		p: &Profile{Base: make([]uint64, syms.Len()), Full: make([]uint64, syms.Len()), syms: syms},
+		p: &Profile{
+			Base: make([]uint64, syms.Len()), baseCalls: make([]uint64, syms.Len()),
+			Full: make([]uint64, syms.Len()), fullCalls: make([]uint64, syms.Len()), syms: syms,
+		},
 	}
 	r := bufio.NewReaderSize(log, 1<<20)
 	for {
@@ -86,7 +91,7 @@ func (t *tracer) line(l []byte) {
 	case bytes.HasPrefix(l, []byte("Stopped")):
 		// An interrupt or the end of the time slice came before the first
 		// instruction.
-		t.count(t.last.sym, -int(t.last.n))
+		t.count(t.last, -1)
 		t.last.n = 0
 	}
 }
@@ -114,23 +119,33 @@ func (t *tracer) executed(l []byte) {
 		b = block{pc: pc, n: 1, sym: t.p.syms.Find(pc)} // not seen in translation
 	}
 	if at := (pc - t.last.pc) / 4; cflags&lastIO != 0 && pc > t.last.pc && at < t.last.n {
-		t.count(t.last.sym, -int(t.last.n-at))
+		t.add(t.last.sym, -int(t.last.n-at))
 	}
 	switch pc {
 	case t.marks.Base:
-		t.into = t.p.Base
+		t.into, t.calls = t.p.Base, t.p.baseCalls
 		clear(t.into)
+		clear(t.calls)
 	case t.marks.Full:
-		t.into = t.p.Full
+		t.into, t.calls = t.p.Full, t.p.fullCalls
 		clear(t.into)
+		clear(t.calls)
 	case t.marks.End:
 		t.into = nil
 	}
 	t.last = b
-	t.count(b.sym, int(b.n))
+	t.count(b, 1)
 }
 
-func (t *tracer) count(sym, n int) {
+// count counts block b; times -1: it was not executed after all.
+func (t *tracer) count(b block, times int) {
+	t.add(b.sym, times*int(b.n))
+	if t.into != nil && b.pc == t.p.syms.list[b.sym].start {
+		t.calls[b.sym] += uint64(times)
+	}
+}
+
+func (t *tracer) add(sym, n int) {
 	if t.into != nil {
 		t.into[sym] += uint64(n)
 	}
@@ -155,20 +170,26 @@ func hex(b []byte) (v uint64) {
 type Line struct {
 	Name         string
 	Instructions float64 // per unit, without the baseline's
+	Calls        float64 // likewise: how often its functions were entered
 }
 
 // Lines returns the shares of everything that key gives the same name,
 // the largest first, per unit.
 func (p *Profile) Lines(units int64, key func(function string) string) []Line {
-	sums := map[string]float64{}
+	sums := map[string]Line{}
 	for i := range p.Full {
-		if d := float64(p.Full[i]) - float64(p.Base[i]); d != 0 {
-			sums[key(p.syms.Name(i))] += d / float64(units)
+		d := float64(p.Full[i]) - float64(p.Base[i])
+		calls := float64(p.fullCalls[i]) - float64(p.baseCalls[i])
+		if d == 0 && calls == 0 {
+			continue
 		}
+		name := key(p.syms.Name(i))
+		l := sums[name]
+		sums[name] = Line{name, l.Instructions + d/float64(units), l.Calls + calls/float64(units)}
 	}
 	lines := make([]Line, 0, len(sums))
-	for name, n := range sums {
-		lines = append(lines, Line{name, n})
+	for _, l := range sums {
+		lines = append(lines, l)
 	}
 	slices.SortFunc(lines, func(a, b Line) int {
 		switch {

@@ -1,0 +1,215 @@
+//go:build arm && (mx6ulevk || sabrelite)
+
+package kernel_test
+
+import (
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/gasp-go/gasp/board/kernel"
+)
+
+// lingerRig is a non-blocking socket that an epoll watches for edges, and data
+// that a timer brings. What lingers and for how long depends on what the
+// runtime's own threads do meanwhile, so tests try more than once.
+type lingerRig struct {
+	fd, epoll int
+	id        kernel.SocketID
+	data      []byte
+	datagrams int // that the timer brings at once
+	buf       [64]byte
+}
+
+const lingerTries = 200
+
+func newLingerRig(t *testing.T) *lingerRig {
+	t.Helper()
+	inImage(t)
+	stop := kernel.ServeAlone()
+	r := &lingerRig{data: []byte("soon"), datagrams: 1}
+	var err error
+	if r.fd, err = syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_NONBLOCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	if r.epoll, err = syscall.EpollCreate1(0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(r.fd); syscall.Close(r.epoll); stop() })
+	r.id = kernel.SocketOf(r.fd)
+	ev := syscall.EpollEvent{Events: syscall.EPOLLIN | 1<<31} // EPOLLET
+	if err := syscall.EpollCtl(r.epoll, syscall.EPOLL_CTL_ADD, r.fd, &ev); err != nil {
+		t.Fatal(err)
+	}
+	if theRig = r; bringer == nil {
+		from := &kernel.SockAddr{}
+		bringer = kernel.NewTimer(func() {
+			for range theRig.datagrams {
+				kernel.SocketReceived(theRig.id, theRig.data, from)
+			}
+		})
+	}
+	if bringer == nil {
+		t.Fatal("no timer left")
+	}
+	return r
+}
+
+// bringer brings the data of theRig; timers last for ever.
+var (
+	bringer *kernel.Timer
+	theRig  *lingerRig
+)
+
+// soon has the data come in ns.
+func (r *lingerRig) soon(ns int64) { inTrap(func() { bringer.Start(ns) }) }
+
+func (r *lingerRig) receive(flags uintptr) (n int, err error) {
+	m, _, e := syscall.Syscall6(syscall.SYS_RECVFROM, uintptr(r.fd), uintptr(unsafe.Pointer(&r.buf)), uintptr(len(r.buf)), flags, 0, 0)
+	if e != 0 {
+		return 0, e
+	}
+	return int(m), nil
+}
+
+// told reports whether the epoll has an event.
+func (r *lingerRig) told(t *testing.T) bool {
+	t.Helper()
+	var ev [1]syscall.EpollEvent
+	n, err := syscall.EpollWait(r.epoll, ev[:], 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n > 0
+}
+
+// drain takes what there is once the timer has brought it.
+func (r *lingerRig) drain(t *testing.T, sofar int) {
+	t.Helper()
+	for start := time.Now(); sofar < r.datagrams; {
+		if n, err := r.receive(syscall.MSG_DONTWAIT); err == nil {
+			if n != len(r.data) {
+				t.Fatalf("a datagram of %d bytes", n)
+			}
+			sofar++
+		} else if time.Since(start) > time.Minute {
+			t.Fatal("a datagram is lost")
+		} else {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	r.told(t)
+}
+
+func TestReceiveLingersForDataThatComesSoon(t *testing.T) {
+	r := newLingerRig(t)
+	for range lingerTries {
+		r.soon(300_000)
+		n, err := r.receive(0)
+		if err == nil {
+			if string(r.buf[:n]) != "soon" {
+				t.Fatalf("%q was received", r.buf[:n])
+			}
+			if kernel.Luck(r.id) == kernel.LuckMax {
+				if r.told(t) {
+					t.Error("the epoll was told of data that the receive had taken")
+				}
+				return
+			}
+			r.drain(t, 1)
+			continue
+		}
+		if err != syscall.EAGAIN {
+			t.Fatal(err)
+		}
+		r.drain(t, 0)
+		kernel.Luck(r.id)
+	}
+	t.Error("no receive waited for its data")
+}
+
+func TestWhatALingeringReceiveLeavesTheEpollIsTold(t *testing.T) {
+	r := newLingerRig(t)
+	r.datagrams = 2
+	for range lingerTries {
+		kernel.Luck(r.id)
+		r.told(t)
+		r.soon(300_000)
+		_, err := r.receive(0)
+		if err != nil {
+			r.drain(t, 0)
+			continue
+		}
+		lingered := kernel.Luck(r.id) == kernel.LuckMax
+		if !r.told(t) {
+			t.Fatal("the epoll was not told of the second datagram")
+		}
+		r.drain(t, 1)
+		if lingered {
+			return
+		}
+	}
+	t.Error("no receive waited for its data")
+}
+
+func TestLingeringEndsWithoutData(t *testing.T) {
+	r := newLingerRig(t)
+	for range lingerTries {
+		kernel.Luck(r.id)
+		if _, err := r.receive(0); err != syscall.EAGAIN {
+			t.Fatal(err)
+		}
+		if kernel.Luck(r.id) < 0 {
+			return
+		}
+	}
+	t.Error("no receive waited for its full time")
+}
+
+// A thread that wakes up has the CPU at once, and the P of the one that lingers is
+// nobody's hindrance: it gives up.
+func TestLingeringEndsWhenAnotherThreadHasWork(t *testing.T) {
+	r := newLingerRig(t)
+	wake, woken := make(chan bool), make(chan bool)
+	go func() {
+		runtime.LockOSThread()
+		for range wake {
+			ts := syscall.NsecToTimespec(300_000)
+			syscall.Nanosleep(&ts, nil)
+			woken <- true
+		}
+		close(woken)
+	}()
+	defer func() { close(wake); <-woken }()
+	for range lingerTries {
+		wake <- true
+		kernel.Luck(r.id)
+		lingered := kernel.SocketStat().Lingered
+		_, err := r.receive(0)
+		lingered = kernel.SocketStat().Lingered - lingered
+		luck := kernel.Luck(r.id)
+		if err != syscall.EAGAIN {
+			t.Fatal(err)
+		}
+		<-woken
+		if lingered == 1 && luck >= 0 {
+			return
+		}
+	}
+	t.Error("each receive waited for its full time, or not at all")
+}
+
+func TestReceiveDoesNotLingerWhenItIsToldNotToWait(t *testing.T) {
+	r := newLingerRig(t)
+	before := kernel.SocketStat().Lingered
+	for range 20 {
+		if _, err := r.receive(syscall.MSG_DONTWAIT); err != syscall.EAGAIN {
+			t.Fatal(err)
+		}
+	}
+	if kernel.SocketStat().Lingered != before {
+		t.Error("it lingered")
+	}
+}
