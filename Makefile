@@ -23,7 +23,7 @@ SOAKTIME ?= 10m
 # firmware as a whole and so are not among the host's.
 BOARDS      ?= mx6ulevk sabrelite
 IMAGE_PKGS  ?= ./board/kernel ./stack/sockets
-TARGET_PKGS ?= ./board/... ./enet/bd ./enet/mii ./stack/netdev ./stack/netpoll ./console/netconsole
+TARGET_PKGS ?= ./board/... ./enet/bd ./enet/mii ./stack/netdev ./stack/netpoll ./stack/netem ./stack/pcap ./console/netconsole
 SYSTEM_PKGS ?= ./internal/systest
 
 # Sizes of RAM, and seconds of uptime (shortly before 32 bits of ns, 31 of ms and

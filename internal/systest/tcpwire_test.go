@@ -48,7 +48,10 @@ func (w *wire) talk(port int, req []byte, enough func([]byte) bool) ([]byte, err
 	from := w.mark()
 	mine := func(p packet) bool { return p.proto == protoTCP && p.from == it && p.to == us }
 	const iss = 1000
-	syn := w.ask(w.to4(tcp(us, it, iss, 0, tcpSYN, nil)), from, "an answer to SYN", mine)
+	// If the answer is lost, what comes upon the second SYN is an ACK alone, and
+	// then the answer again.
+	syn := w.ask(w.to4(tcp(us, it, iss, 0, tcpSYN, nil)), from, "an answer to SYN",
+		func(p packet) bool { return mine(p) && p.flags&(tcpSYN|tcpRST) != 0 })
 	if syn.flags != tcpSYN|tcpACK || syn.ack != iss+1 {
 		return nil, fmt.Errorf("SYN was answered by %v", syn)
 	}
