@@ -106,8 +106,8 @@ func (w *wire) receive() {
 		}
 		w.mu.Lock()
 		w.guest = from
-		if p.arp.spa.IsValid() || p.proto != 0 {
-			w.mac = p.src
+		if (p.arp.spa.IsValid() || p.proto != 0) && (w.mac == mac{} || !w.badFrames.Load()) {
+			w.mac = p.src // no checksum covers it
 		}
 		hook := w.hook
 		answer := w.answer(p)
