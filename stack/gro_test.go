@@ -13,6 +13,7 @@ import (
 	gv "gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"github.com/gasp-go/gasp/stack/inet"
+	"github.com/gasp-go/gasp/stack/netdev"
 )
 
 // sinkhole is a dispatcher that keeps the packets it gets.
@@ -333,6 +334,29 @@ func TestALongPacketIsCutIntoSegments(t *testing.T) {
 				at += m
 			}
 		}
+	}
+}
+
+func TestAPacketWithoutItsHeadersIsDroppedNotCut(t *testing.T) {
+	p := makePort("g", [6]byte{2, 0, 0, 0, 0, 1})
+	l := newLink(p.dev, func() int64 { return 0 })
+	p.out = func(f []byte) { t.Errorf("sent %x", f) }
+	if err := p.dev.Open(); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range [][3]int{{14, 20, 0}, {14, 0, 20}, {0, 20, 20}, {14, 100, 60}} {
+		pkt := gv.NewPacketBuffer(gv.PacketBufferOptions{ReserveHeaderBytes: 200, Payload: bufferOf(make([]byte, 3000))})
+		pkt.TransportHeader().Push(n[2])
+		pkt.NetworkHeader().Push(n[1])
+		pkt.LinkHeader().Push(n[0])
+		pkt.GSOOptions = gv.GSO{Type: gv.GSOTCPv4, MSS: 1000}
+		if st, _ := l.write(pkt, 0); st != netdev.TxDropped {
+			t.Errorf("headers of %v bytes: %v", n, st)
+		}
+		pkt.DecRef()
+	}
+	if n := p.dev.Stats().TxDropped; n != 4 {
+		t.Errorf("%d counted", n)
 	}
 }
 

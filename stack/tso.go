@@ -95,7 +95,10 @@ func (l *link) segment(pkt *gv.PacketBuffer, sent int) (netdev.TxStatus, int) {
 		l.tso.packets.Add(1)
 		l.tso.segments.Add(uint64((size + mss - 1) / mss))
 	}
-	s.init(pkt, sent, sent/mss)
+	if !s.init(pkt, sent, sent/mss) {
+		l.dev.Counters().TxDropped.Add(1)
+		return netdev.TxDropped, sent
+	}
 	for {
 		for s.n = 0; s.n < tsoBatch && (s.left > 0 || s.n == 0); s.n++ {
 			s.next(&s.frames[s.n], min(mss, s.left))
@@ -119,8 +122,8 @@ func trapSegments(p unsafe.Pointer) {
 }
 
 // init takes the packet's headers and goes to its payload, past what is sent, in
-// so many segments.
-func (s *segmenter) init(pkt *gv.PacketBuffer, sent, segments int) {
+// so many segments. It reports false if these are not the headers of such a packet.
+func (s *segmenter) init(pkt *gv.PacketBuffer, sent, segments int) bool {
 	at := 0
 	for i, h := range [3][]byte{pkt.LinkHeader().Slice(), pkt.NetworkHeader().Slice(), pkt.TransportHeader().Slice()} {
 		at += copy(s.head[at:], h)
@@ -132,12 +135,16 @@ func (s *segmenter) init(pkt *gv.PacketBuffer, sent, segments int) {
 		}
 	}
 	s.hdr = at
+	if s.eth != ethLen || s.ip < ip4Len || s.hdr < s.eth+s.ip+tcpLen || s.hdr != pkt.Size()-pkt.Data().Size() {
+		return false
+	}
 	tcp := s.head[s.eth+s.ip:]
 	s.flags, s.seq = tcp[13], binary.BigEndian.Uint32(tcp[4:])+uint32(sent)
 	s.id = binary.BigEndian.Uint16(s.head[s.eth+4:]) + uint16(segments)
 	s.left = pkt.Data().Size() - sent
 	views, skip := pkt.AsViewList()
 	s.view, s.at = views.Front(), skip+s.hdr+sent
+	return true
 }
 
 // next makes f the next segment, with n bytes of payload. The device inserts the
@@ -145,8 +152,9 @@ func (s *segmenter) init(pkt *gv.PacketBuffer, sent, segments int) {
 func (s *segmenter) next(f *tsoFrame, n int) {
 	s.left -= n
 	ip, tcp := s.head[s.eth:s.eth+s.ip], s.head[s.eth+s.ip:s.hdr]
-	if s.ip == ip6Len {
-		binary.BigEndian.PutUint16(ip[4:], uint16(len(tcp)+n))
+	v6 := ip[0]>>4 == 6
+	if v6 {
+		binary.BigEndian.PutUint16(ip[4:], uint16(s.ip-ip6Len+len(tcp)+n))
 	} else {
 		binary.BigEndian.PutUint16(ip[2:], uint16(s.ip+len(tcp)+n))
 		binary.BigEndian.PutUint16(ip[4:], s.id)
@@ -163,7 +171,7 @@ func (s *segmenter) next(f *tsoFrame, n int) {
 	tcp[16], tcp[17] = 0, 0
 	s.gather(f, n)
 	f.flags = netdev.TxChecksumL4
-	if s.ip == ip6Len { // which is not the device's
+	if v6 { // which is not the device's
 		sum := inet.Sum(tcp, inet.Pseudo(ip[8:40], protoTCP, len(tcp)+n))
 		binary.BigEndian.PutUint16(tcp[16:], ^inet.Fold(sumParts(f.parts[1:f.n], sum)))
 		f.flags = 0
