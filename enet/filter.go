@@ -73,7 +73,8 @@ func (m *MAC) SetMAC(mac [6]byte) error {
 	return nil
 }
 
-// SetRxMode is part of netdev.Configurer. Goroutine.
+// SetRxMode is part of netdev.Configurer. The MAC's filter follows in the next
+// poll, which goes ahead of every goroutine but the one of another poll.
 func (m *MAC) SetRxMode(mode netdev.RxMode) error {
 	m.promisc.Store(mode.Promisc)
 	m.setGroups(mode.Groups, mode.AllMulti || mode.Promisc)
@@ -91,11 +92,11 @@ func (m *MAC) SetMTU(int) error { return nil }
 
 // request has the poll do something to an open MAC: it is the one place where
 // the receive ring is known to be in nobody's hands.
+// What is requested of one that is being opened is done when it is open; Open
+// itself programs all that was set before.
 func (m *MAC) request(what uint32) {
-	if m.state.Load() == stateOpen {
-		m.todo.Or(what)
-		trap.Run(trapSchedule, unsafe.Pointer(m))
-	}
+	m.todo.Or(what)
+	trap.Run(trapSchedule, unsafe.Pointer(m))
 }
 
 // trapTodo does what was requested, from within poll.

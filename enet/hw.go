@@ -181,6 +181,9 @@ func trapUnmask(p unsafe.Pointer) {
 	x := (*section)(p)
 	if x.seized = !x.m.state.CompareAndSwap(stateOpening, stateOpen); !x.seized {
 		x.m.regs.Write32(regEIMR, evEnabled)
+		if x.m.todo.Load() != 0 {
+			x.m.schedule() // requested since trapStart
+		}
 	}
 }
 

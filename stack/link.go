@@ -36,6 +36,8 @@ type link struct {
 	tso   tsoStats
 	txq   txq
 
+	groups groups
+
 	// verified says of the packet that is being delivered that its checksums
 	// were verified: gVisor asks for the capability with each.
 	verified atomic.Bool
@@ -90,6 +92,9 @@ func (l *link) setStation(mac [6]byte) {
 // interface queue, and the protocol learns of it.
 func (l *link) WritePackets(pkts gv.PacketBufferList) (int, tcpip.Error) {
 	for n, pkt := range pkts.AsSlice() {
+		if eth := pkt.LinkHeader().Slice(); len(eth) == ethLen && eth[0]&1 != 0 {
+			l.groups.sent(pkt)
+		}
 		st, sent := netdev.TxBusy, 0
 		if l.txq.n.Load() == 0 {
 			st, sent = l.write(pkt, 0)

@@ -106,9 +106,10 @@ type Stack struct {
 	v4      ipv4State
 	v6      ipv6State
 
-	stale chan struct{} // the state changed and refresh has not run
-	quit  chan struct{}
-	done  chan struct{}
+	stale   chan struct{} // the state changed and refresh has not run
+	regroup chan struct{} // a group may have been left
+	quit    chan struct{}
+	done    chan struct{}
 }
 
 // New makes a stack and puts it on the device. The device is opened by the
@@ -121,6 +122,7 @@ func New(cfg Config) (*Stack, error) {
 		hostname: cfg.Hostname,
 		linkPoke: make(chan struct{}, 1),
 		stale:    make(chan struct{}, 1),
+		regroup:  make(chan struct{}, 1),
 		quit:     make(chan struct{}),
 		done:     make(chan struct{}),
 	}
@@ -156,6 +158,9 @@ func New(cfg Config) (*Stack, error) {
 		cfg.Now = func() int64 { return int64(time.Since(start)) }
 	}
 	s.link = newLink(cfg.Device, cfg.Now)
+	s.link.groups = groups{
+		dev: cfg.Device, left: s.Left, logf: s.logf, joined: map[netip.Addr]uint64{},
+	}
 	s.link.hasSocket = func(id gv.TransportEndpointID) bool {
 		return s.gv.FindTransportEndpoint(ipv4.ProtocolNumber, udp.ProtocolNumber, id, nicID) != nil
 	}
@@ -250,13 +255,16 @@ func poke(c chan struct{}) {
 	}
 }
 
-// maintain runs refresh whenever gVisor changed the IPv6 state.
+// maintain runs refresh whenever gVisor changed the IPv6 state, and follows the
+// groups that it leaves.
 func (s *Stack) maintain() {
 	defer close(s.done)
 	for {
 		select {
 		case <-s.stale:
 			s.refresh()
+		case <-s.regroup:
+			s.link.groups.prune(s.inGroup)
 		case <-s.quit:
 			return
 		}

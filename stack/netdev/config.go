@@ -3,6 +3,7 @@ package netdev
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 var (
@@ -25,7 +26,8 @@ type RxMode struct {
 }
 
 // Configurer is a Driver whose device can be configured, open or not. Its
-// methods are called from a goroutine, one at a time, never during Open or Stop.
+// methods are called from a goroutine, one at a time, and except for SetRxMode
+// never during Open or Stop.
 type Configurer interface {
 	// SetMAC sets the station address; an open device uses it at once.
 	SetMAC(mac [6]byte) error
@@ -33,7 +35,8 @@ type Configurer interface {
 	MTULimits() (least, most int)
 	// SetMTU tells the driver a new MTU within the limits.
 	SetMTU(mtu int) error
-	// SetRxMode sets what is received.
+	// SetRxMode sets what is received. It must not wait for Open or Stop: a
+	// protocol calls it with its locks held.
 	SetRxMode(mode RxMode) error
 }
 
@@ -93,18 +96,49 @@ func (d *Device) OnAddress(fn func(mac [6]byte)) {
 }
 
 // SetRxMode sets what the device receives. A new device receives every group.
-// Goroutine.
+// Promisc and AllMulti stay until the next call; Groups are replaced by the
+// stack's whenever those change. Goroutine.
 func (d *Device) SetRxMode(mode RxMode) error {
+	return d.rxMode(mode.Groups, func(m *RxMode) { *m = mode })
+}
+
+// SetMulticastList has the device receive these groups, and no others unless it
+// was told to with SetRxMode (Linux: set_multicast_list). The list is the
+// device's from then on. Goroutine; it waits for nobody who may hold locks of the
+// stack.
+func (d *Device) SetMulticastList(groups [][6]byte) error {
+	return d.rxMode(groups, func(m *RxMode) {
+		m.Groups = groups
+		m.AllMulti = m.AllMulti && d.filtered
+	})
+}
+
+func (d *Device) rxMode(groups [][6]byte, change func(*RxMode)) error {
 	c, ok := d.drv.(Configurer)
 	if !ok {
 		return ErrUnsupported
 	}
-	for _, g := range mode.Groups {
+	for _, g := range groups {
 		if g[0]&1 == 0 {
 			return fmt.Errorf("netdev: %x is no group address", g)
 		}
 	}
-	d.admin.Lock()
-	defer d.admin.Unlock()
-	return c.SetRxMode(mode)
+	d.filtering.Lock()
+	defer d.filtering.Unlock()
+	mode := d.rx
+	change(&mode)
+	if err := c.SetRxMode(mode); err != nil {
+		return err
+	}
+	d.rx, d.filtered = mode, true
+	return nil
+}
+
+// RxMode returns what the device receives. Goroutine.
+func (d *Device) RxMode() RxMode {
+	d.filtering.Lock()
+	defer d.filtering.Unlock()
+	m := d.rx
+	m.Groups = slices.Clone(m.Groups)
+	return m
 }

@@ -29,6 +29,10 @@ type Device struct {
 	admin sync.Mutex // serialises Open, Stop and SetMAC
 	up    atomic.Bool
 
+	filtering sync.Mutex // serialises changes of rx; inside it no other lock is taken
+	rx        RxMode
+	filtered  bool // rx was set
+
 	link      sync.Mutex // serialises carrier events, so that they arrive in order
 	carrier   atomic.Bool
 	onCarrier []func(up bool)
@@ -48,7 +52,7 @@ type Device struct {
 // headers of the link layer not included. soft is the softnet that polls the
 // driver's NAPI instances.
 func New(name string, mac [6]byte, mtu int, drv Driver, soft *Softnet) *Device {
-	d := &Device{name: name, drv: drv, soft: soft}
+	d := &Device{name: name, drv: drv, soft: soft, rx: RxMode{AllMulti: true}}
 	d.mtu.Store(int32(mtu))
 	d.mac.Store(packMAC(mac))
 	return d

@@ -4,6 +4,7 @@ package sockets
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -213,12 +214,19 @@ func (c *conn) setIPv6(name uint32, v int, data []byte) int {
 }
 
 func (c *conn) membership(m tcpip.MembershipOption, join bool) int {
+	group, _ := netip.AddrFromSlice(m.MulticastAddr.AsSlice())
 	if join {
 		o := tcpip.AddMembershipOption(m)
-		return errnoOf(c.ep.SetSockOpt(&o))
+		err := c.ep.SetSockOpt(&o)
+		if err == nil {
+			c.svc.stack.Joined(group)
+		}
+		return errnoOf(err)
 	}
 	o := tcpip.RemoveMembershipOption(m)
-	return errnoOf(c.ep.SetSockOpt(&o))
+	err := c.ep.SetSockOpt(&o)
+	c.svc.stack.Left()
+	return errnoOf(err)
 }
 
 // getOption is getsockopt(2) for what the kernel does not know itself;
