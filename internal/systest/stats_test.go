@@ -68,12 +68,13 @@ type ifStats struct {
 	} `json:"driver"`
 }
 
-// driver returns one of the driver's counters.
+// driver returns one of the driver's counters. It panics if the driver has none of
+// that name: 0 would pass for a counter that does not move.
 func (s *ifStats) driver(name string) uint64 {
 	for _, d := range s.Driver {
 		if d.Name == name {
 			return d.Value
 		}
 	}
-	return 0
+	panic("the driver has no counter " + name)
 }
