@@ -112,7 +112,8 @@ func (m *MAC) PollController() {
 	case stateOpen:
 		ev := m.ack()
 		m.reclaim()
-		if ev&^evTx != 0 {
+		// Who waits for room is woken by the poll, and the event is taken.
+		if ev&^evTx != 0 || m.dev.TxStopped() {
 			m.schedule()
 		}
 	case stateSeized:

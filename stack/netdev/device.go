@@ -124,6 +124,9 @@ func (d *Device) Stop() error {
 	}
 	d.up.Store(false)
 	err := d.drv.Stop()
+	// What waits for room is not kept for the next time, and nobody would wake
+	// a sender that begins to wait only now.
+	d.txStopped.Store(false)
 	d.SetCarrier(false)
 	return err
 }
