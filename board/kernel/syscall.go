@@ -7,10 +7,11 @@ import "unsafe"
 // sysRun is the kernel's own call: run a function in trap context.
 const sysRun = 0x10000
 
-// maxCPU is how many CPUs the runtime is told of, and so how many Ps it has: one
-// for the network thread, two for goroutines that compute, and one for another
-// that becomes ready meanwhile.
-const maxCPU = 6
+// maxCPU is how many CPUs the runtime is told of, and so how many Ps it has: the
+// fewest with which a goroutine that the network thread makes ready runs at once
+// while two others compute. Each costs some hundred instructions whenever a
+// thread of the runtime looks for work.
+const maxCPU = 5
 
 // loaded: the program is not linked with this kernel (exec.go), so its functions
 // do not run in trap context.
