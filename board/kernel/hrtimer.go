@@ -43,7 +43,7 @@ func (t *Timer) Start(ns int64) {
 	t.deadline = nanotime() + max(ns, 0)
 	if hrNext == 0 || t.deadline < hrNext {
 		hrNext = t.deadline // setTick, the last step of the trap, sees to it
-		changed = true
+		changed, tickDue = true, true
 	}
 }
 

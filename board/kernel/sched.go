@@ -126,6 +126,7 @@ func schedule() {
 	if t.state != threadRunning {
 		for runqReady == 0 {
 			idle()
+			now = switchedAt // the interrupt is the next thread's
 		}
 		if now == 0 {
 			now = nanotime()
@@ -141,7 +142,9 @@ func schedule() {
 		}
 	}
 	changed = false
-	setTick()
+	if tickDue || runqReady != 0 || profiling != 0 {
+		setTick()
+	}
 }
 
 // mayInterrupt reports whether a normal thread may take the CPU from the running
@@ -236,7 +239,9 @@ func switchTo(i int16, now int64) {
 // idle waits for an interrupt and handles it. The time counts as idle, not as
 // the last thread's.
 func idle() {
-	setTick()
+	if tickDue || profiling != 0 {
+		setTick()
+	}
 	t0 := nanotime()
 	threads[cur].cpuTime += t0 - switchedAt
 	wfi()

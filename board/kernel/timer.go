@@ -14,6 +14,7 @@ var (
 	timerQueue [maxThreads]int16
 	timerLen   int16
 	timerArmed int64 // deadline the hardware is programmed for, 0: off
+	tickDue    bool  // it may have to be programmed for an earlier one
 
 	wallOffset int64 = wallStart // Unix time in ns at boot
 )
@@ -80,6 +81,7 @@ func Nanotime() int64 { return nanotime() }
 // setTick programs the timer for the earliest deadline there is, the end of the
 // running thread's turn included.
 func setTick() {
+	tickDue = false
 	at := int64(0)
 	if timerLen > 0 {
 		at = threads[timerQueue[0]].deadline
@@ -111,7 +113,7 @@ func setTick() {
 // running thread's turn.
 func timerInterrupt() {
 	alarmOff()
-	timerArmed = 0
+	timerArmed, tickDue = 0, true
 	now := nanotime()
 	for timerLen > 0 {
 		i := timerQueue[0]
@@ -150,6 +152,9 @@ func timerAdd(i int16, deadline int64) {
 	timerQueue[p] = i
 	t.timerPos = p
 	timerUp(p)
+	if timerQueue[0] == i {
+		tickDue = true
+	}
 }
 
 func timerRemove(i int16) {
