@@ -18,8 +18,8 @@ func configureResolver(a stack.AddrInfo) {
 	for _, d := range a.DNS {
 		fmt.Fprintf(&conf, "nameserver %s\n", d)
 	}
-	if a.Domain != "" {
-		fmt.Fprintf(&conf, "search %s\n", a.Domain)
+	if len(a.Search) > 0 {
+		fmt.Fprintf(&conf, "search %s\n", strings.Join(a.Search, " "))
 	}
 	hosts := "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
 	if a.Hostname != "" {

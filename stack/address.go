@@ -37,12 +37,13 @@ type AddrInfo struct {
 	DNS      []netip.Addr   `json:"dns"`
 	Hostname string         `json:"hostname"` // from the configuration or the DHCP server
 	Domain   string         `json:"domain"`
+	Search   []string       `json:"search"` // domains to look up short names in
 }
 
 func (a *AddrInfo) equal(b *AddrInfo) bool {
 	return a.IPv4 == b.IPv4 && a.Gateway == b.Gateway && a.Gateway6 == b.Gateway6 &&
 		a.Hostname == b.Hostname && a.Domain == b.Domain &&
-		slices.Equal(a.IPv6, b.IPv6) && slices.Equal(a.DNS, b.DNS)
+		slices.Equal(a.IPv6, b.IPv6) && slices.Equal(a.DNS, b.DNS) && slices.Equal(a.Search, b.Search)
 }
 
 // ipv4State is what IPv4 is configured as, by hand or by a lease.
@@ -52,6 +53,7 @@ type ipv4State struct {
 	dns      []netip.Addr
 	hostname string
 	domain   string
+	search   []string
 }
 
 // ErrClosed is returned by operations on a closed stack.
@@ -254,6 +256,7 @@ func (s *Stack) refresh() {
 		DNS:      append(slices.Clone(s.v4.dns), s.v6.dnsServers()...),
 		Hostname: s.v4.hostname,
 		Domain:   s.v4.domain,
+		Search:   slices.Clone(s.v4.search),
 	}
 	s.stateMu.Unlock()
 	s.gv.SetRouteTable(routes)

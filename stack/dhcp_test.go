@@ -216,7 +216,7 @@ func TestDHCPLease(t *testing.T) {
 	got := b.await(t, "lease", func(a AddrInfo) bool { return a.IPv4.IsValid() })
 	want := AddrInfo{
 		IPv4: leasedNet, Gateway: serverIP, DNS: []netip.Addr{netip.MustParseAddr("10.0.2.3")},
-		Hostname: "client", Domain: "example.org",
+		Hostname: "client", Domain: "example.org", Search: []string{"example.org"},
 	}
 	got.IPv6 = nil
 	if !got.equal(&want) {
@@ -419,6 +419,36 @@ func TestLeaseTimesOfAnyServer(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%+v: %s", c, got)
+		}
+	}
+}
+
+func TestTheSearchListIsTheServers(t *testing.T) {
+	list := func(b string) dhcpv4.Option {
+		return dhcpv4.OptGeneric(dhcpv4.OptionDNSDomainSearchList, []byte(b))
+	}
+	for _, c := range []struct {
+		name string
+		opts []dhcpv4.Option
+		want []string
+	}{
+		{"none", nil, nil},
+		{"the domain", []dhcpv4.Option{dhcpv4.OptDomainName("example.org")}, []string{"example.org"}},
+		{"a list", []dhcpv4.Option{dhcpv4.OptDomainName("example.org"), list("\x03eng\x05apple\x03com\x00\x09marketing\xc0\x04")},
+			[]string{"eng.apple.com", "marketing.apple.com"}}, // RFC 3397, 2
+		{"what is no name", []dhcpv4.Option{list("\x01a\x00\x03b\n<\x00\x01a\x00\x01c\x00")}, []string{"a", "c"}},
+		{"too many", []dhcpv4.Option{list("\x011\x00\x012\x00\x013\x00\x014\x00\x015\x00\x016\x00\x017\x00")},
+			[]string{"1", "2", "3", "4", "5", "6"}},
+		{"a pointer to itself", []dhcpv4.Option{list("\xc0\x00"), dhcpv4.OptDomainName("example.org")}, []string{"example.org"}},
+	} {
+		m := &dhcpv4.DHCPv4{YourIPAddr: leasedIP.AsSlice(), Options: dhcpv4.OptionsFromList(append(c.opts, someServer,
+			dhcpv4.OptGeneric(dhcpv4.OptionIPAddressLeaseTime, []byte{0, 1, 0, 0}))...)}
+		l, err := leaseFrom(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(l.state.search, c.want) {
+			t.Errorf("%s: %q, want %q", c.name, l.state.search, c.want)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
@@ -79,6 +80,7 @@ func leaseFrom(m *dhcpv4.DHCPv4) (*lease, error) {
 	}
 	l.state.hostname = name(m.HostName())
 	l.state.domain = name(m.DomainName())
+	l.state.search = searchList(m, l.state.domain)
 	return l, nil
 }
 
@@ -129,6 +131,25 @@ func hostPrefix(a netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(a, 32)
 }
 
+// maxSearch is how many domains a server may have names looked up in (resolv.conf(5)
+// of old).
+const maxSearch = 6
+
+// searchList takes the domains of RFC 3397's option, or, without one, the domain.
+func searchList(m *dhcpv4.DHCPv4, domain string) (list []string) {
+	if labels := m.DomainSearch(); labels != nil {
+		for _, s := range labels.Labels {
+			if s = name(s); s != "" && len(list) < maxSearch && !slices.Contains(list, s) {
+				list = append(list, s)
+			}
+		}
+	}
+	if list == nil && domain != "" {
+		list = []string{domain}
+	}
+	return list
+}
+
 // name returns s if it is a host or domain name, otherwise nothing.
 func name(s string) string {
 	if len(s) > 253 {
@@ -168,7 +189,8 @@ func (c *dhcpClient) message(typ dhcpv4.MessageType, broadcast bool, opts ...dhc
 			dhcpv4.OptParameterRequestList(
 				dhcpv4.OptionSubnetMask, dhcpv4.OptionRouter, dhcpv4.OptionDomainNameServer,
 				dhcpv4.OptionHostName, dhcpv4.OptionDomainName, dhcpv4.OptionIPAddressLeaseTime,
-				dhcpv4.OptionRenewTimeValue, dhcpv4.OptionRebindingTimeValue),
+				dhcpv4.OptionRenewTimeValue, dhcpv4.OptionRebindingTimeValue,
+				dhcpv4.OptionDNSDomainSearchList),
 		),
 	}
 	if c.cfg.Hostname != "" {
