@@ -8,9 +8,10 @@ type stats struct {
 		Idle    int64
 		Threads int
 	} `json:"cpu"`
-	Spurious   uint32                  `json:"spurious_interrupts"`
-	Interfaces []ifStats               `json:"interfaces"`
-	NAPI       []napiStats             `json:"napi"`
+	Spurious   uint32      `json:"spurious_interrupts"`
+	Interfaces []ifStats   `json:"interfaces"`
+	NAPI       []napiStats `json:"napi"`
+	Sockets    struct{ Opened, InUse uint64 }
 	Serial     consoleStats            `json:"serial_console"`
 	Netconsole map[string]consoleStats `json:"netconsole"`
 }
