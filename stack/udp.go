@@ -117,7 +117,10 @@ func (t *udpTable) change(port uint16, edit func([]*UDPSocket) []*UDPSocket) {
 	if old := at.Load(); old != nil {
 		b = slices.Clone(*old)
 	}
-	b = edit(b)
+	if b = edit(b); len(b) == 0 {
+		at.Store(nil)
+		return
+	}
 	at.Store(&b)
 }
 

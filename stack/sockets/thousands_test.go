@@ -31,7 +31,8 @@ func usage() inUse {
 }
 
 // leavesNothing calls fn(n) for some sockets, and then for many, which must not
-// have left more behind than those did: not one object for every tenth of them.
+// have left more behind than those did: far from one object for each, for what is
+// kept to be used again comes and goes.
 func leavesNothing(t *testing.T, many int, fn func(n int)) {
 	t.Helper()
 	fn(many / 20)
@@ -48,7 +49,7 @@ func leavesNothing(t *testing.T, many int, fn func(n int)) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	t.Logf("before %+v, after %d sockets %+v", before, many, after)
-	few := uint64(many / 10)
+	few := uint64(many/10 + 500)
 	if after.sockets > before.sockets || after.goroutines > before.goroutines+2 ||
 		after.objects > before.objects+few || after.bytes > before.bytes+1<<20 {
 		t.Errorf("before %+v, after %d sockets %+v", before, many, after)
@@ -58,7 +59,7 @@ func leavesNothing(t *testing.T, many int, fn func(n int)) {
 func TestThousandsOfConnectionsLeaveNothingBehind(t *testing.T) {
 	addr := serveTCP(t, "127.0.0.1", echo)
 	opened := kernel.SocketStat().Opened
-	const workers, all = 8, 5000
+	const workers, all = 8, connections
 	leavesNothing(t, all, func(n int) {
 		var wg sync.WaitGroup
 		for range workers {
