@@ -184,7 +184,8 @@ func (s *Stack) setOptions() error {
 	snd := tcpip.TCPSendBufferSizeRangeOption{Min: tcpBufferMin, Default: tcpBufferDefault, Max: tcpBufferMax}
 	rcv := tcpip.TCPReceiveBufferSizeRangeOption{Min: tcpBufferMin, Default: tcpBufferDefault, Max: tcpBufferMax}
 	moderate := tcpip.TCPModerateReceiveBufferOption(true)
-	for _, o := range []tcpip.SettableTransportProtocolOption{&sack, &snd, &rcv, &moderate} {
+	nagle := tcpip.TCPDelayEnabled(true) // until TCP_NODELAY is set, which package net does
+	for _, o := range []tcpip.SettableTransportProtocolOption{&sack, &snd, &rcv, &moderate, &nagle} {
 		if err := s.gv.SetTransportProtocolOption(tcp.ProtocolNumber, o); err != nil {
 			return fmt.Errorf("stack: TCP option %T: %s", o, err)
 		}

@@ -68,6 +68,8 @@ type sock struct {
 	accepted [maxAccept]uint16 // ring of children
 	accR     uint8
 	accW     uint8
+	accMax   uint8 // of them; as many more wait in the stack
+	bcast    bool  // SO_BROADCAST: may send to 255.255.255.255
 
 	work   uint32 // what the service is to look at, Work bits
 	queued bool

@@ -100,6 +100,9 @@ func sendDatagram(t *thread, fd uint32, s *sock, i uint32, v *vector, total, fla
 	} else if s.peer.n == 0 {
 		return errno(EDESTADDRREQ)
 	}
+	if !s.bcast && to.b[0] == afInet && to.b[4]&to.b[5]&to.b[6]&to.b[7] == 0xff {
+		return errno(EACCES)
+	}
 	if total > 65507 {
 		return errno(EMSGSIZE)
 	}

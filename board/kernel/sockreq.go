@@ -127,7 +127,12 @@ func sysListen(t *thread, fd, backlog uint32) uint32 {
 	if s.state != sockIdle && s.state != sockListening {
 		return errno(EINVAL)
 	}
-	return request(t, fd, OpListen, min(backlog, maxAccept), 0, 0)
+	// Linux lets one more than the backlog wait: half of them here, the others in
+	// the stack, which has room for one at least.
+	backlog = min(backlog, maxAccept)
+	here := max(backlog/2, 1)
+	s.accMax = uint8(here)
+	return request(t, fd, OpListen, max(backlog+1-here, 1), 0, 0)
 }
 
 func sysShutdown(t *thread, fd, how uint32) uint32 {
@@ -155,6 +160,8 @@ func sysShutdown(t *thread, fd, how uint32) uint32 {
 	return 0
 }
 
+const solSocket, soBroadcast = 1, 6
+
 func sysSetsockopt(t *thread, fd, level, name, val, n uint32) uint32 {
 	s, _, e := sockOf(fd)
 	if e != 0 {
@@ -169,12 +176,15 @@ func sysSetsockopt(t *thread, fd, level, name, val, n uint32) uint32 {
 	if !s.reqBusy {
 		copy(s.buf[:n], bytesAt(val, n))
 		s.bufLen = n
+		if level == solSocket && name == soBroadcast && n >= 4 {
+			s.bcast = s.buf[0]|s.buf[1]|s.buf[2]|s.buf[3] != 0
+		}
 	}
 	return request(t, fd, OpSetOption, level, name, 0)
 }
 
 func sysGetsockopt(t *thread, fd, level, name, val, lenAddr uint32) uint32 {
-	const solSocket, soType, soError, soAcceptConn, soProtocol, soDomain = 1, 3, 4, 30, 38, 39
+	const soType, soError, soAcceptConn, soProtocol, soDomain = 3, 4, 30, 38, 39
 	s, _, e := sockOf(fd)
 	if e != 0 {
 		return e

@@ -422,7 +422,7 @@ func AcceptSocket(id SocketID, local, peer *SockAddr) (SocketID, bool) {
 func acceptSocket(p unsafe.Pointer) {
 	c := (*sockCall)(p)
 	s := c.live()
-	if s == nil || s.state != sockListening || s.accW-s.accR == maxAccept {
+	if s == nil || s.state != sockListening || s.accW-s.accR >= s.accMax {
 		return
 	}
 	i := newSock(s.domain, s.typ)
@@ -446,7 +446,7 @@ func AcceptRoom(id SocketID) bool {
 	trap.Run(func(p unsafe.Pointer) {
 		c := (*sockCall)(p)
 		if s := c.live(); s != nil && s.state == sockListening {
-			c.ok = s.accW-s.accR < maxAccept && sockStat.InUse < maxSockets-8
+			c.ok = s.accW-s.accR < s.accMax && sockStat.InUse < maxSockets-8
 		}
 	}, unsafe.Pointer(&c))
 	return c.ok

@@ -71,6 +71,9 @@ func Probe() string {
 	p.unconnected()
 	p.stream()
 	p.datagram()
+	p.options()
+	p.groups()
+	p.backlog()
 	for _, fd := range p.open {
 		syscall.Close(fd)
 	}

@@ -4,6 +4,7 @@ package sockets
 
 import (
 	"encoding/binary"
+	"math"
 	"net/netip"
 	"time"
 
@@ -57,6 +58,8 @@ const (
 	ipv6TClass        = 67
 )
 
+const defaultTTL = 64 // gVisor's, and Linux's
+
 // setOption is setsockopt(2); it returns an errno.
 func (c *conn) setOption(level, name uint32, data []byte) int {
 	v := 0
@@ -81,9 +84,9 @@ func (c *conn) setOption(level, name uint32, data []byte) int {
 		case soKeepAlive:
 			so.SetKeepAlive(on)
 		case soSndBuf:
-			so.SetSendBufferSize(int64(v), true)
+			so.SetSendBufferSize(doubled(v), true)
 		case soRcvBuf:
-			so.SetReceiveBufferSize(int64(v), true)
+			so.SetReceiveBufferSize(doubled(v), true)
 		case soLinger:
 			if len(data) < 8 {
 				return eINVAL
@@ -106,11 +109,35 @@ func (c *conn) setOption(level, name uint32, data []byte) int {
 	return eNOPROTOOPT
 }
 
+// doubled is how many bytes SO_SNDBUF and SO_RCVBUF reserve, as for Linux's
+// overhead; a negative number is the most there is.
+func doubled(v int) int64 {
+	if v < 0 {
+		return math.MaxInt32
+	}
+	return 2 * int64(v)
+}
+
+// Bounds of TCP_KEEPIDLE and TCP_KEEPINTVL (seconds), and TCP_KEEPCNT.
+const (
+	maxKeepSecs  = 32767
+	maxKeepCount = 127
+)
+
 func (c *conn) setTCP(name uint32, v int) int {
 	if !c.tcp {
 		return eNOPROTOOPT
 	}
 	so := c.ep.SocketOptions()
+	switch most := maxKeepSecs; name {
+	case tcpKeepCnt:
+		most = maxKeepCount
+		fallthrough
+	case tcpKeepIdle, tcpKeepIntvl:
+		if v < 1 || v > most {
+			return eINVAL
+		}
+	}
 	secs := time.Duration(v) * time.Second
 	switch name {
 	case tcpNoDelay:
@@ -143,8 +170,18 @@ func (c *conn) setIP(name uint32, v int, data []byte) int {
 	case ipTOS:
 		return errnoOf(c.ep.SetSockOptInt(tcpip.IPv4TOSOption, v))
 	case ipTTL:
+		if v == -1 {
+			v = 0 // gVisor's word for the default
+		} else if v < 1 || v > 255 {
+			return eINVAL
+		}
 		return errnoOf(c.ep.SetSockOptInt(tcpip.IPv4TTLOption, v))
 	case ipMulticastTTL:
+		if v == -1 {
+			v = 1
+		} else if v < 0 || v > 255 {
+			return eINVAL
+		}
 		return errnoOf(c.ep.SetSockOptInt(tcpip.MulticastTTLOption, v))
 	case ipMulticastLoop:
 		c.ep.SocketOptions().SetMulticastLoop(v != 0)
@@ -187,8 +224,16 @@ func (c *conn) setIPv6(name uint32, v int, data []byte) int {
 		c.ep.SocketOptions().SetV6Only(v != 0)
 		return 0
 	case ipv6UnicastHops:
+		if v < -1 || v > 255 {
+			return eINVAL
+		}
 		return errnoOf(c.ep.SetSockOptInt(tcpip.IPv6HopLimitOption, v))
 	case ipv6MulticastHops:
+		if v == -1 {
+			v = 1
+		} else if v < 0 || v > 255 {
+			return eINVAL
+		}
 		return errnoOf(c.ep.SetSockOptInt(tcpip.MulticastTTLOption, v))
 	case ipv6MulticastLoop:
 		c.ep.SocketOptions().SetMulticastLoop(v != 0)
@@ -253,7 +298,7 @@ func (c *conn) getOption(level, name uint32) (out []byte, e int) {
 		out = binary.LittleEndian.AppendUint32(nil, uint32(number(l.Enabled)))
 		return binary.LittleEndian.AppendUint32(out, uint32(l.Timeout/time.Second)), 0
 	case level == solTCP && !c.tcp:
-		return nil, eNOPROTOOPT
+		return nil, eOPNOTSUPP
 	case level == solTCP && name == tcpNoDelay:
 		v = number(!so.GetDelayOption())
 	case level == solTCP && name == tcpCork:
@@ -275,13 +320,21 @@ func (c *conn) getOption(level, name uint32) (out []byte, e int) {
 	case level == solIP && name == ipTOS:
 		v, err = c.ep.GetSockOptInt(tcpip.IPv4TOSOption)
 	case level == solIP && name == ipTTL:
-		v, err = c.ep.GetSockOptInt(tcpip.IPv4TTLOption)
+		if v, err = c.ep.GetSockOptInt(tcpip.IPv4TTLOption); v == 0 {
+			v = defaultTTL
+		}
 	case level == solIP && name == ipMulticastTTL:
+		v, err = c.ep.GetSockOptInt(tcpip.MulticastTTLOption)
+	case level == solIP && name == ipMulticastLoop, level == solIPv6 && name == ipv6MulticastLoop && c.inet6:
+		v = number(so.GetMulticastLoop())
+	case level == solIPv6 && name == ipv6MulticastHops && c.inet6:
 		v, err = c.ep.GetSockOptInt(tcpip.MulticastTTLOption)
 	case level == solIPv6 && name == ipv6V6Only && c.inet6:
 		v = number(so.GetV6Only())
 	case level == solIPv6 && name == ipv6UnicastHops && c.inet6:
-		v, err = c.ep.GetSockOptInt(tcpip.IPv6HopLimitOption)
+		if v, err = c.ep.GetSockOptInt(tcpip.IPv6HopLimitOption); v < 0 {
+			v = defaultTTL
+		}
 	case level != solSocket && level != solTCP && level != solIP && level != solIPv6:
 		return nil, eOPNOTSUPP
 	default:
