@@ -164,6 +164,7 @@ func TestLingeringEndsWithoutData(t *testing.T) {
 		if kernel.Luck(r.id) < 0 {
 			return
 		}
+		time.Sleep(time.Millisecond) // another thread had work
 	}
 	t.Error("no receive waited for its full time")
 }
