@@ -116,6 +116,7 @@ func (m *MAC) stopped(fn func() error) error {
 		err = e
 	}
 	m.napi.Enable()
+	m.todo.Or(todoReclaim) // who waited for room in the old ring
 	if e := m.section(trapUnmask); err == nil {
 		err = e
 	}

@@ -27,10 +27,6 @@ func (m *MAC) poll(budget int) (work int) {
 		m.ack()
 		if m.todo.Load() != 0 {
 			trap.Run(trapTodo, unsafe.Pointer(m))
-		}
-		if m.dev.TxStopped() {
-			// With or without an event: a look at the ring by somebody else
-			// (netpoll, a change of the ring) may have taken it.
 			m.dev.TxWake()
 		}
 		work += m.drain(live, budget-work, nil)
