@@ -5,6 +5,7 @@ package surface
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"syscall"
 	"unsafe"
@@ -50,6 +51,9 @@ type tester struct {
 func Run(c Config) Stat {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	if dir, err := os.Getwd(); err == nil {
+		defer os.Chdir(dir) // chdir and fchdir are among the calls
+	}
 	t := &tester{Config: c}
 	t.prepare()
 	defer closeFDs()
