@@ -222,12 +222,12 @@ func TestWhatAFullQueueHasNoRoomForIsCountedAsLoss(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if st := a.Stats(); st.Device.TxBusy != 1 || st.Link.TxQueued != txqPackets || st.Link.OutNoBuffer != 1 || st.Device.TxDropped != 1 {
+	if st := a.Stats(); st.Device.TxBusy != 1 || st.Link.TxQueued != txqPackets || st.Link.OutNoBuffer < 1 || st.Device.TxDropped < 1 {
 		t.Errorf("not counted: %+v", st)
 	}
-	// What waits goes with the carrier.
+	// What waits goes with the carrier. (IPv6 sends something now and then, too.)
 	a.port.dev.SetCarrier(false)
-	if st := a.Stats(); a.link.txq.n.Load() != 0 || st.Device.TxDropped != 1+txqPackets {
+	if st := a.Stats(); a.link.txq.n.Load() != 0 || st.Device.TxDropped < 1+txqPackets {
 		t.Errorf("%d wait still: %+v", a.link.txq.n.Load(), st.Device)
 	}
 }
