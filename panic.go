@@ -94,13 +94,11 @@ func (n *Interface) networkLine(i int, t *panics.Text) bool {
 }
 
 // FaultInTopHalf makes the next interrupt of the interfaces' MACs fault in
-// its top half, and causes one by sending. For demonstrations and tests.
+// its top half, and causes one. For demonstrations and tests.
 func FaultInTopHalf() {
 	for _, n := range system.Interfaces {
 		kernel.HandleIRQ(n.Port.IRQ, func() { touchNull(nil) })
-		if c, err := n.Stack.DialUDP("udp", "255.255.255.255:9"); err == nil {
-			c.Write([]byte{0})
-		}
+		kernel.PendIRQ(n.Port.IRQ)
 	}
 }
 

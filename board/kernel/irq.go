@@ -12,6 +12,7 @@ const (
 	gicdTYPER     = 0x004
 	gicdISENABLER = 0x100
 	gicdICENABLER = 0x180
+	gicdISPENDR   = 0x200
 	gicdICPENDR   = 0x280
 	gicdICACTIVER = 0x380
 	gicdIPRIORITY = 0x400
@@ -108,6 +109,14 @@ func EnableIRQ(irq int) {
 func DisableIRQ(irq int) {
 	if irq >= 32 && irq < maxIRQ {
 		disableIRQ(irq)
+	}
+}
+
+// PendIRQ makes interrupt irq pending at the controller, as if its device had
+// raised it. Any context.
+func PendIRQ(irq int) {
+	if irq >= 32 && irq < maxIRQ {
+		store32(machine.GICD+gicdISPENDR+uint32(irq)/32*4, 1<<(uint32(irq)&31))
 	}
 }
 
