@@ -6,8 +6,8 @@
 //
 // ns = (counter - boot) * mul, and for REALTIME the offset; clk is a clocksource
 // with mul not 0. The quotient by 1e9 = 2^9 * 1953125 is (ns>>9) * M >> 52 with
-// M = 2^52 / 1953125 rounded up, which is never less than the true one and in
-// this life at most one more.
+// M = 2^52 / 1953125 rounded up, which is never less than the true one and at most
+// two more after 2^32 s.
 TEXT ·vdsoClockGettime(SB),NOSPLIT|NOFRAME,$0
 	CMP $1, R0
 	BHI call
@@ -47,8 +47,10 @@ split:
 	MUL R2, R5, R4
 	SUB.S R4, R6
 	BPL done
+less:
 	SUB $1, R2
-	ADD R5, R6
+	ADD.S R5, R6
+	BMI less
 done:
 	MOVW R2, (R1)
 	MOVW R6, 4(R1)
