@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"github.com/gasp-go/gasp/board/trap"
 	"github.com/gasp-go/gasp/stack/inet"
 	"github.com/gasp-go/gasp/stack/netdev"
 )
@@ -82,7 +83,7 @@ func (t *udpTable) lookup(u []byte) (s *UDPSocket) {
 // deliver gives the datagram u to its socket.
 func (l *link) deliver(s *UDPSocket, u []byte, from *ipAddr) bool {
 	// Receive does not keep the address, which can stay on our stack.
-	addr := (*[16]byte)(noescape(unsafe.Pointer(from)))
+	addr := (*[16]byte)(trap.NoEscape(unsafe.Pointer(from)))
 	verdict := s.Receive(u[udpLen:], addr, binary.BigEndian.Uint16(u))
 	runtime.KeepAlive(from)
 	switch verdict {
@@ -197,14 +198,4 @@ func (l *link) sendUDP(d *Datagram) bool {
 	}
 	l.early.udpOut.Add(1)
 	return true
-}
-
-// noescape hides p from escape analysis, for functions that do not keep what p
-// points to. The compiler no longer sees that it is in use either: the caller
-// keeps it alive.
-//
-//go:nosplit
-func noescape(p unsafe.Pointer) unsafe.Pointer {
-	x := uintptr(p)
-	return *(*unsafe.Pointer)(unsafe.Pointer(&x))
 }

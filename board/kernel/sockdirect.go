@@ -46,18 +46,9 @@ func sendDirect(s *sock, v *vector, total uint32, to *sockAddr) bool {
 		p, n := v.at(i)
 		d.Parts[i] = bytesAt(p, n)
 	}
-	sent := DirectHook((*DirectDatagram)(noescape(unsafe.Pointer(&d))))
+	sent := DirectHook((*DirectDatagram)(trap.NoEscape(unsafe.Pointer(&d))))
 	runtime.KeepAlive(&d)
 	return sent
-}
-
-// noescape hides p from escape analysis: the kernel must not allocate, and the
-// hook does not keep it.
-//
-//go:nosplit
-func noescape(p unsafe.Pointer) unsafe.Pointer {
-	x := uintptr(p)
-	return *(*unsafe.Pointer)(unsafe.Pointer(&x))
 }
 
 // SocketDirect says whether the datagrams of a socket may be sent by DirectHook:

@@ -36,7 +36,7 @@ var host sync.Mutex
 // Run must not be called from within a section; functions meant for trap
 // context say so in their documentation and are called directly there.
 func Run(fn func(unsafe.Pointer), arg unsafe.Pointer) {
-	p := noescape(arg) // a new variable: escape analysis knows no order
+	p := NoEscape(arg) // a new variable: escape analysis knows no order
 	if Enter != nil {
 		Enter(fn, p)
 		return
@@ -46,13 +46,14 @@ func Run(fn func(unsafe.Pointer), arg unsafe.Pointer) {
 	fn(p)
 }
 
-// noescape hides p from escape analysis, which cannot see through the call of
-// a function value, so that arguments can stay on the caller's stack. That is
-// sound because the caller's goroutine does not move or resume before fn has
-// returned.
+// NoEscape hides p from escape analysis, which cannot see through the call of a
+// function value or an interface, so that what p points to can stay on the
+// caller's stack. It is for arguments that nobody keeps beyond the call. The
+// compiler no longer sees that it is in use either: a caller that does not use it
+// afterwards keeps it alive (runtime.KeepAlive).
 //
 //go:nosplit
-func noescape(p unsafe.Pointer) unsafe.Pointer {
+func NoEscape(p unsafe.Pointer) unsafe.Pointer {
 	x := uintptr(p)
 	return *(*unsafe.Pointer)(unsafe.Pointer(&x))
 }

@@ -90,7 +90,7 @@ func (d *Device) UseBacklog() error {
 // count in RxDropped alone. It does not allocate. Any goroutine.
 func (d *Device) NetifRx(frame []byte, flags RxFlags) bool {
 	x := netifRxSection{dev: d, frame: frame, flags: flags}
-	trap.Run(netifRx, noescape(unsafe.Pointer(&x)))
+	trap.Run(netifRx, trap.NoEscape(unsafe.Pointer(&x)))
 	return x.ok
 }
 

@@ -230,7 +230,7 @@ func isBroadcast(frame []byte) bool {
 // drops. It may be called from any goroutine and does not allocate.
 func (d *Device) Xmit(parts [][]byte, flags TxFlags) TxStatus {
 	x := xmitSection{dev: d, parts: parts, flags: flags}
-	trap.Run(xmit, noescape(unsafe.Pointer(&x)))
+	trap.Run(xmit, trap.NoEscape(unsafe.Pointer(&x)))
 	return x.status
 }
 
@@ -257,7 +257,7 @@ func (d *Device) SendTrap(parts [][]byte, flags TxFlags) TxStatus {
 	h := d.hooks.Load()
 	if h != nil && h.wire != nil {
 		// For a Wire holds what is said of drivers in transmit.
-		return h.wire.Xmit(*(*[][]byte)(noescape(unsafe.Pointer(&parts))), flags)
+		return h.wire.Xmit(*(*[][]byte)(trap.NoEscape(unsafe.Pointer(&parts))), flags)
 	}
 	return d.transmit(h, parts, flags)
 }
@@ -272,7 +272,7 @@ func (d *Device) XmitTrap(parts [][]byte, flags TxFlags) TxStatus {
 func (d *Device) transmit(h *hooks, parts [][]byte, flags TxFlags) TxStatus {
 	// A driver copies before StartXmit returns, so parts may live on the
 	// caller's stack; escape analysis cannot see that through an interface.
-	local := *(*[][]byte)(noescape(unsafe.Pointer(&parts)))
+	local := *(*[][]byte)(trap.NoEscape(unsafe.Pointer(&parts)))
 	st := d.drv.StartXmit(local, flags)
 	switch st {
 	case TxOK:
@@ -299,12 +299,3 @@ func (d *Device) Counters() *Counters { return &d.counters }
 
 // Stats returns a snapshot of the counters. Any context.
 func (d *Device) Stats() Stats { return d.counters.Snapshot() }
-
-// noescape hides p from escape analysis. It is for arguments that nobody keeps
-// beyond the call they are passed to.
-//
-//go:nosplit
-func noescape(p unsafe.Pointer) unsafe.Pointer {
-	x := uintptr(p)
-	return *(*unsafe.Pointer)(unsafe.Pointer(&x))
-}

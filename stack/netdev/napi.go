@@ -214,7 +214,7 @@ func (n *NAPI) CompleteDone(work int) bool {
 		return true
 	}
 	x := completeSection{napi: n, timer: timer, unmask: unmask}
-	trap.Run(complete, noescape(unsafe.Pointer(&x)))
+	trap.Run(complete, trap.NoEscape(unsafe.Pointer(&x)))
 	return x.done && unmask
 }
 

@@ -183,7 +183,7 @@ func repoll(p unsafe.Pointer) {
 		n.soft.bugs.Add(1)
 	case st&stateDisable != 0:
 		x := completeSection{napi: n}
-		complete(noescape(unsafe.Pointer(&x)))
+		complete(trap.NoEscape(unsafe.Pointer(&x)))
 	default:
 		n.soft.add(n.index)
 	}

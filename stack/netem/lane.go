@@ -1,7 +1,5 @@
 package netem
 
-import "unsafe"
-
 // slotSize holds the longest frame, 1518 bytes with a VLAN tag and without FCS.
 const slotSize = 1536
 
@@ -180,13 +178,4 @@ func gather(to []byte, parts [][]byte) (n int) {
 		n += copy(to[n:], p)
 	}
 	return n
-}
-
-// noescape hides p from escape analysis: an argument of trap.Run that nobody
-// keeps.
-//
-//go:nosplit
-func noescape(p unsafe.Pointer) unsafe.Pointer {
-	x := uintptr(p)
-	return *(*unsafe.Pointer)(unsafe.Pointer(&x))
 }

@@ -226,7 +226,7 @@ func (e *Netem) xmit(l *lanes, parts [][]byte, flags netdev.TxFlags) netdev.TxSt
 // Receive is part of netdev.Wire. Network thread.
 func (e *Netem) Receive(frame []byte, flags netdev.RxFlags) {
 	x := receiveSection{e: e, frame: frame, flags: flags}
-	trap.Run(receive, noescape(unsafe.Pointer(&x)))
+	trap.Run(receive, trap.NoEscape(unsafe.Pointer(&x)))
 	if x.n == 0 {
 		return
 	}
@@ -286,7 +286,7 @@ func (e *Netem) poll(budget int) int {
 	}
 	for n := range budget {
 		x := takeSection{e: e}
-		trap.Run(take, noescape(unsafe.Pointer(&x)))
+		trap.Run(take, trap.NoEscape(unsafe.Pointer(&x)))
 		if x.n < 0 {
 			e.napi.CompleteDone(n)
 			return n
