@@ -17,15 +17,22 @@ func Flush() { std.flush(flushBudget) }
 // Panic makes the log ready for a panic: the flush that was interrupted, if
 // any, is forgotten, every level is printed, consoles are told that from now
 // on they must poll, and what streams hold is emitted. A flush has no bound
-// but the ring any more. It may be called again, if the panic itself faults: a
-// console in whose code that happens twice is left alone from then on. Trap
-// context.
+// but the ring any more. Slow consoles wait until Finish, so that a report is on
+// the wire before the first byte of it is on the serial port.
+//
+// It may be called again, if the panic itself faults: a console in whose code that
+// happens twice is left alone from then on, and nobody waits for Finish any more,
+// since what faulted may have been the way to the fast ones. Trap context.
 func Panic() { std.panic() }
+
+// Finish gives slow consoles what a panic has kept from them: the report is
+// complete. From then on all get each record at once. Trap context.
+func Finish() { std.finish() }
 
 func (l *klog) panic() {
 	c := &l.consoles
 	again := c.panicked
-	c.panicked, c.flushing = true, false
+	c.panicked, c.flushing, c.fastOnly = true, false, !again
 	if i := c.current; again && i > 0 && i <= MaxConsoles {
 		if r := c.slot[i-1].Load(); r != nil {
 			r.faults++
@@ -45,6 +52,11 @@ func (l *klog) panic() {
 			c.current = 0
 		}
 	}
+}
+
+func (l *klog) finish() {
+	l.consoles.fastOnly = false
+	l.flush(flushBudget)
 }
 
 // flush goes round the consoles with one record at a time. So a record reaches
@@ -68,7 +80,7 @@ func (l *klog) flush(budget int) {
 				continue
 			}
 			r := c.slot[i].Load()
-			if r == nil || r.faults > 1 {
+			if r == nil || r.faults > 1 || r.slow && c.fastOnly {
 				continue
 			}
 			took, waits := l.offer(r, i)

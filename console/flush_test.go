@@ -278,3 +278,59 @@ func TestLoggingFromAGoroutineDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// port that is slow, as a serial console is.
+type slowScreen struct{ screen }
+
+func (*slowScreen) Slow() bool { return true }
+
+func TestInAPanicSlowConsolesComeAfterTheReport(t *testing.T) {
+	var l klog
+	var slow slowScreen
+	var fast screen
+	register(t, &l, &slow, Debug)
+	register(t, &l, &fast, Debug)
+	say(&l, Info, "live")
+	if len(slow.lines) != 1 {
+		t.Fatal("a slow console waits while all is well")
+	}
+	l.panic()
+	for i := range 100 {
+		say(&l, Emerg, "%d", i)
+	}
+	if len(fast.lines) != 101 || len(slow.lines) != 1 {
+		t.Errorf("in the report: fast %d, slow %d lines", len(fast.lines), len(slow.lines))
+	}
+	l.finish()
+	if strings.Join(slow.lines, " ") != strings.Join(fast.lines, " ") {
+		t.Errorf("after it: %q", slow.lines)
+	}
+	say(&l, Emerg, "after")
+	if len(fast.lines) != 102 || len(slow.lines) != 102 {
+		t.Errorf("afterwards: fast %d, slow %d lines", len(fast.lines), len(slow.lines))
+	}
+}
+
+func TestAfterAFaultInAPanicNobodyWaits(t *testing.T) {
+	var l klog
+	var slow slowScreen
+	bad := &screen{onWrite: func(*Record) { panic("fault") }}
+	register(t, &l, bad, Debug)
+	register(t, &l, &slow, Debug)
+	try := func() {
+		defer func() { recover() }()
+		say(&l, Emerg, "oops")
+	}
+	l.panic()
+	try()
+	l.panic()
+	try() // the bad one faults a second time
+	if len(slow.lines) != 0 {
+		t.Error(slow.lines)
+	}
+	l.panic()
+	try()
+	if len(slow.lines) != 3 {
+		t.Error(slow.lines)
+	}
+}

@@ -28,6 +28,14 @@ type PanicConsole interface {
 	Panic()
 }
 
+// SlowConsole is a PanicConsole whose device takes longer for one record than a
+// network takes for hundreds: a serial port. In a panic others do not wait for it:
+// it is offered nothing until Finish. Slow is asked once, by Register.
+type SlowConsole interface {
+	PanicConsole
+	Slow() bool
+}
+
 // MaxConsoles bounds how many consoles may be registered at a time.
 const MaxConsoles = 8
 
@@ -39,6 +47,8 @@ type Registration struct {
 	log     *klog
 	con     Console
 	onPanic PanicConsole // con, if it is one; asked beforehand, type switches are not for trap context
+
+	slow bool // a SlowConsole
 
 	// In trap context:
 	max     Level
@@ -59,6 +69,7 @@ type consoles struct {
 
 	flushing bool
 	panicked bool
+	fastOnly bool   // in a panic: the slow ones have to wait
 	current  int    // 1 + index of the console being called, 0: none
 	rec      Record // the record on offer; static, since it is large and leaves through an interface
 }
@@ -74,6 +85,9 @@ func (l *klog) register(c Console, max Level) (*Registration, error) {
 	defer l.consoles.admin.Unlock()
 	r := &Registration{log: l, con: c, max: max}
 	r.onPanic, _ = c.(PanicConsole)
+	if s, ok := c.(SlowConsole); ok {
+		r.slow = s.Slow()
+	}
 	for i := range l.consoles.slot {
 		if l.consoles.slot[i].Load() != nil {
 			continue

@@ -39,6 +39,9 @@ func NewSerial(uart UART, time bool, now func() int64) *Serial {
 	return &Serial{uart: uart, time: time, clock: now}
 }
 
+// Slow implements SlowConsole: a line takes the port milliseconds.
+func (s *Serial) Slow() bool { return true }
+
 // Panic implements PanicConsole.
 func (s *Serial) Panic() { s.poll = true }
 

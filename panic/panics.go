@@ -143,6 +143,9 @@ func Enter(c *Cause) {
 			s.note(c)
 		}
 		s.report()
+		s.emitting = true
+		console.Finish()
+		s.emitting = false
 	}
 	s.wait()
 }
