@@ -3,7 +3,6 @@ package netconsole
 import (
 	"bytes"
 	"fmt"
-	"math/rand"
 	"strconv"
 	"strings"
 	"testing"
@@ -183,22 +182,6 @@ func roundTrip(t *testing.T, tg *Target, link *fakeLink, r *console.Record, user
 	}
 }
 
-func TestRecordsOfEveryLengthAndByteArrive(t *testing.T) {
-	rnd := rand.New(rand.NewSource(1))
-	for _, config := range []string{linuxExtended, linuxRelease} {
-		link := &fakeLink{}
-		tg := newTest(t, config, linuxOptions, link)
-		for n := 0; n <= console.MaxText; n++ {
-			r := &console.Record{Seq: uint64(n), Time: rnd.Int63(), Level: console.Level(n & 7), Facility: 1, Cont: n%3 == 0, N: n}
-			for i := range r.Text {
-				r.Text[i] = byte(i + n)
-			}
-			r.NDict = copy(r.Dict[:], console.AppendDict(console.AppendDict(nil, "K", string(r.Text[1:1+n%300])), "L", "\xff\\"))
-			roundTrip(t, tg, link, r, linuxOptions.Userdata)
-		}
-	}
-}
-
 func TestTheLargestRecordArrives(t *testing.T) {
 	link := &fakeLink{}
 	tg := newTest(t, "+@/,@10.0.0.1/", Options{}, link)
@@ -210,32 +193,6 @@ func TestTheLargestRecordArrives(t *testing.T) {
 		r.Dict[i] = 0xfe
 	}
 	roundTrip(t, tg, link, r, nil)
-}
-
-func TestTheBasicFormatSendsAllBytesAsTheyAre(t *testing.T) {
-	link := &fakeLink{}
-	for _, time := range []bool{true, false} {
-		tg := newTest(t, "@/,@10.0.0.1/", Options{Time: time}, link)
-		r := &console.Record{}
-		for n := 0; n <= console.MaxText; n++ {
-			r.Seq, r.N = uint64(n), n
-			for i := range r.Text {
-				r.Text[i] = byte(i + n)
-			}
-			link.sent = nil
-			if !tg.Write(r) {
-				t.Fatal("not written")
-			}
-			for i, p := range link.sent {
-				if len(p) > 1000 || i < len(link.sent)-1 && len(p) != 1000 {
-					t.Fatalf("datagram of %d bytes", len(p))
-				}
-			}
-			if want := console.AppendLine(nil, r, time); !bytes.Equal(bytes.Join(link.sent, nil), want) {
-				t.Fatalf("%d bytes: %q", n, link.sent)
-			}
-		}
-	}
 }
 
 func TestAFailedSendIsTakenUpAtTheDatagramThatFailed(t *testing.T) {
