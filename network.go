@@ -6,12 +6,16 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"slices"
+	"time"
+	"unsafe"
 
 	"github.com/gasp-go/gasp/board"
 	"github.com/gasp-go/gasp/board/bootarg"
 	"github.com/gasp-go/gasp/board/dma"
 	"github.com/gasp-go/gasp/board/kernel"
 	"github.com/gasp-go/gasp/board/mmio"
+	"github.com/gasp-go/gasp/board/trap"
 	"github.com/gasp-go/gasp/console"
 	"github.com/gasp-go/gasp/enet"
 	panics "github.com/gasp-go/gasp/panic"
@@ -86,7 +90,20 @@ func (s *System) startNetwork() {
 	s.addFiles()
 	s.bootParams()
 	s.reportTargets()
+	go s.workNetpoll()
 }
+
+// workNetpoll is what keeps the targets' MAC addresses fresh while nothing is
+// logged, and goes on with what receivers asked for.
+func (s *System) workNetpoll() {
+	for range time.Tick(flushPeriod) {
+		for _, n := range s.Interfaces {
+			trap.Run(work, unsafe.Pointer(n.Poll))
+		}
+	}
+}
+
+func work(p unsafe.Pointer) { (*netpoll.Endpoint)(p).Work() }
 
 // addInterface builds driver, device and stack of a port.
 func (s *System) addInterface(port board.Ethernet) (*Interface, error) {
@@ -165,7 +182,11 @@ func (n *Interface) addressChanged(a stack.AddrInfo) {
 	}
 	for _, t := range n.targets {
 		gw := netip.Addr{}
-		if a.IPv4.IsValid() && !a.IPv4.Contains(t.Config().RemoteIP) {
+		to := t.Config().RemoteIP
+		switch {
+		case to.Is6() && !to.IsLinkLocalUnicast() && !slices.ContainsFunc(a.IPv6, func(p netip.Prefix) bool { return p.Contains(to) }):
+			gw = a.Gateway6
+		case a.IPv4.IsValid() && to.Is4() && !a.IPv4.Contains(to):
 			gw = a.Gateway
 		}
 		if gw != t.gateway {

@@ -24,8 +24,8 @@ type Options struct {
 	// format.
 	Userdata []string
 
-	// Resolve looks for the target's MAC address by ARP if the configuration
-	// gives none. Until it is known, and if it is not found, frames are
+	// Resolve looks for the target's MAC address, or its router's, by ARP or
+	// neighbour discovery if the configuration gives none. Until it is known, and if it is not found, frames are
 	// broadcast, as Linux does.
 	Resolve bool
 
@@ -48,9 +48,7 @@ type Target struct {
 	ep      sender
 	dest    netpoll.Dest
 	time    bool
-	resolve bool // the MAC address is still to be found
-
-	wantResolve bool
+	resolve bool // the configuration has no MAC address
 
 	started bool   // a record is in work
 	torn    bool   // and part of it is out
@@ -92,8 +90,7 @@ func newTarget(cfg Config, ep sender, opts Options) (*Target, error) {
 	if opts.Gateway.IsValid() {
 		t.dest.SetHop(opts.Gateway)
 	}
-	t.wantResolve = opts.Resolve && cfg.RemoteMAC == netpoll.Broadcast
-	t.resolve = t.wantResolve
+	t.resolve = opts.Resolve && cfg.RemoteMAC == netpoll.Broadcast
 	if cfg.Release {
 		if opts.Release == "" || len(opts.Release) > maxRelease-1 || strings.ContainsAny(opts.Release, ",;\n") {
 			return nil, errors.New("netconsole: the release is missing, too long or contains a separator")
@@ -113,8 +110,7 @@ func newTarget(cfg Config, ep sender, opts Options) (*Target, error) {
 func (t *Target) Config() Config { return t.cfg }
 
 // SetGateway makes gw the router to the target, or, if gw is not valid, the
-// target reached directly, and has its MAC address looked for again if the
-// configuration gives none. Goroutine.
+// target reached directly. Goroutine.
 func (t *Target) SetGateway(gw netip.Addr) {
 	if !gw.IsValid() {
 		gw = t.cfg.RemoteIP
@@ -139,7 +135,6 @@ type gatewaySection struct {
 func setGateway(p unsafe.Pointer) {
 	s := (*gatewaySection)(p)
 	s.t.dest = s.dest
-	s.t.resolve = s.t.wantResolve
 }
 
 // Panic implements console.PanicConsole.
@@ -148,8 +143,8 @@ func (t *Target) Panic() { t.ep.Panic() }
 // Write implements console.Console: it sends the datagrams of r, going on with
 // the one that failed the last time. Trap context.
 func (t *Target) Write(r *console.Record) bool {
-	if t.resolve && t.ep.Resolve(&t.dest) {
-		t.resolve = false
+	if t.resolve {
+		t.ep.Resolve(&t.dest)
 	}
 	if !t.started || t.seq != r.Seq || t.lost != r.Lost {
 		t.begin(r)

@@ -13,15 +13,14 @@ var Broadcast = [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 type Dest struct {
 	MAC [6]byte // of the target or of the router to it
 
-	v6       bool
-	ip       [16]byte // IPv4: in the first four bytes
-	port     uint16
-	src      [16]byte
-	hasSrc   bool
-	srcPort  uint16
-	hop      [4]byte // whose MAC address Resolve looks for
-	resolved bool
-	tries    int
+	v6      bool
+	ip      [16]byte // IPv4: in the first four bytes
+	port    uint16
+	src     [16]byte
+	hasSrc  bool
+	srcPort uint16
+	hop     hop // whose MAC address Resolve looks for
+	slot    int // where Resolve found it the last time
 }
 
 // NewDest returns the destination dst as reached through mac. The source
@@ -33,11 +32,12 @@ func NewDest(dst netip.AddrPort, srcPort uint16, mac [6]byte) (Dest, error) {
 	case !a.IsValid() || a.IsUnspecified():
 		return Dest{}, errors.New("netpoll: no destination address")
 	case a.Is4():
-		d.hop = a.As4()
-		copy(d.ip[:], d.hop[:])
+		b := a.As4()
+		copy(d.ip[:], b[:])
 	default:
 		d.v6, d.ip = true, a.As16()
 	}
+	d.hop = hop{ip: d.ip, v6: d.v6}
 	return d, nil
 }
 
@@ -57,19 +57,26 @@ func (d *Dest) SetSource(a netip.Addr) error {
 	return nil
 }
 
-// SetHop sets the router through which the destination is reached, for
-// Resolve. IPv4 only.
+// SetHop sets the router through which the destination is reached, of the same
+// family, for Resolve.
 func (d *Dest) SetHop(a netip.Addr) {
-	if a = a.Unmap(); a.Is4() {
-		d.hop = a.As4()
+	if a = a.Unmap(); a.IsValid() && a.Is6() == d.v6 {
+		d.hop.ip = [16]byte{}
+		copy(d.hop.ip[:], a.AsSlice())
 	}
 }
+
+// SetVLAN has the datagrams tagged for a VLAN, 1 to 4094; 0: untagged. In a VLAN
+// the source address has to be set.
+func (d *Dest) SetVLAN(id uint16) { d.hop.vlan = id & vlanMask }
 
 // source finds the source address for d.
 func (e *Endpoint) source(d *Dest) (src [16]byte, ok bool) {
 	switch {
 	case d.hasSrc:
 		return d.src, true
+	case d.hop.vlan != 0:
+		return src, false // the interface's addresses are not of that network
 	case !d.v6:
 		copy(src[:], e.local4[0][:])
 		return src, e.nlocal4 > 0

@@ -26,8 +26,9 @@ const (
 
 // frame is a frame being built. Its memory is part of the endpoint.
 type frame struct {
-	n int
-	b [maxFrame]byte
+	n    int
+	vlan uint16 // the tag it gets on its way out; 0: none
+	b    [maxFrame]byte
 }
 
 // ethernet begins a frame.
@@ -35,7 +36,7 @@ func (f *frame) ethernet(dst, src [6]byte, typ uint16) {
 	copy(f.b[0:], dst[:])
 	copy(f.b[6:], src[:])
 	binary.BigEndian.PutUint16(f.b[12:], typ)
-	f.n = ethLen
+	f.n, f.vlan = ethLen, 0
 }
 
 // ipv4 writes the header of a packet with n bytes after it.

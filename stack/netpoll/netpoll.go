@@ -45,11 +45,14 @@ type Endpoint struct {
 	stuck    bool // the last frame found no room in time
 	seizures int
 
-	ask      [4]byte // the address Resolve looks for
-	asking   bool
-	asked    int64 // when
-	answered bool
-	answer   [6]byte
+	neighbors [maxNeighbors]neighbor
+
+	vlanAddrs  [maxVLANAddrs]hop // ours
+	nvlanAddrs int
+	rxVLAN     uint16         // of the received frame at hand, 0 if it has no tag
+	untagged   [maxFrame]byte // that frame
+
+	udp handlers
 
 	stats Stats
 }
@@ -65,6 +68,8 @@ type Stats struct {
 	Received    uint64 // frames polled
 	ARP         uint64 // ARP requests and neighbour solicitations answered
 	Echo        uint64 // echo requests answered
+	Datagrams   uint64 // UDP datagrams that a handler took
+	Moved       uint64 // neighbours whose MAC address changed
 	Seized      uint64 // times the device was seized
 	SeizeFailed uint64
 }
@@ -127,22 +132,51 @@ func (e *Endpoint) Filter(frame []byte) bool {
 	if e.hook != nil && e.hook(frame) {
 		return true
 	}
-	if isARP(frame) {
-		// Resolve may be waiting for it. The stack gets it all the same.
-		s := learnSection{e, frame}
-		trap.Run(learn, unsafe.Pointer(&s))
+	if len(frame) < ethLen {
+		return false
 	}
-	return false
+	switch uint16(frame[12])<<8 | uint16(frame[13]) {
+	case typeARP:
+	case typeIPv4:
+		if !e.isUDP(frame) {
+			return false
+		}
+	case typeIPv6:
+		if !isND(frame) && !e.isUDP(frame) {
+			return false
+		}
+	case typeVLAN:
+	default:
+		return false
+	}
+	s := filterSection{e: e, frame: frame}
+	trap.Run(filter, unsafe.Pointer(&s))
+	return s.taken
 }
 
-type learnSection struct {
+type filterSection struct {
 	e     *Endpoint
 	frame []byte
+	taken bool
 }
 
-func learn(p unsafe.Pointer) {
-	s := (*learnSection)(p)
-	s.e.learn(s.frame)
+// filter takes what is not for the stack. The stack gets ARP and neighbour
+// discovery all the same.
+func filter(p unsafe.Pointer) {
+	s := (*filterSection)(p)
+	e := s.e
+	datagrams := e.stats.Datagrams
+	switch {
+	case s.frame[12] == typeVLAN>>8 && s.frame[13] == typeVLAN&0xff:
+		s.taken = e.inputVLAN(s.frame)
+	case e.inputUDP(s.frame):
+		s.taken = true
+	default:
+		e.learn(s.frame)
+	}
+	if e.stats.Datagrams != datagrams {
+		e.Work()
+	}
 }
 
 // Stats returns a snapshot of the counters. Goroutine.
@@ -170,7 +204,7 @@ func (e *Endpoint) Panic() {
 	if e.panicked && !e.busy {
 		return
 	}
-	e.panicked, e.busy, e.asking = true, false, false
+	e.panicked, e.busy, e.rxVLAN = true, false, 0
 	e.seize()
 }
 

@@ -308,8 +308,9 @@ func TestSendingAndPollingDoNotAllocate(t *testing.T) {
 		e.SendUDP(d6, payload)
 		w.rx = frames
 		e.Poll(16)
-		d.resolved, d.tries = false, 0
+		e.neighbors = [maxNeighbors]neighbor{}
 		e.Resolve(d)
+		e.Resolve(d6)
 	}
 	if n := testing.AllocsPerRun(100, run); n != 0 {
 		t.Errorf("live: %v allocations", n)

@@ -16,6 +16,9 @@ func (e *Endpoint) Poll(budget int) int {
 		e.drv.PollController()
 	}
 	e.busy = false
+	if e.panicked {
+		e.Work()
+	}
 	return n
 }
 
@@ -35,6 +38,18 @@ func (e *Endpoint) input(p []byte) {
 	if e.hook != nil && e.hook(p) {
 		return
 	}
+	if len(p) < ethLen {
+		return
+	}
+	if uint16(p[12])<<8|uint16(p[13]) == typeVLAN {
+		e.inputVLAN(p)
+		return
+	}
+	e.take(p)
+}
+
+// take is input for frames without a tag, or whose tag was taken off.
+func (e *Endpoint) take(p []byte) {
 	if len(p) < ethLen || p[6]&1 != 0 {
 		return // too short, or sent by a group
 	}
@@ -47,19 +62,28 @@ func (e *Endpoint) input(p []byte) {
 		e.learn(p)
 		e.inputARP(p, mac)
 	case typeIPv4:
-		e.inputIPv4(p, mac)
+		if !e.inputUDP(p) {
+			e.inputIPv4(p, mac)
+		}
 	case typeIPv6:
-		e.inputIPv6(p, mac)
+		e.learn(p)
+		if !e.inputUDP(p) {
+			e.inputIPv6(p, mac)
+		}
 	}
 }
 
 // respond sends the reply that was built, if there is room: nobody waits here.
 func (e *Endpoint) respond() bool {
 	e.reply.pad()
+	e.reply.vlan = e.rxVLAN
 	return e.xmit(&e.reply) == 0
 }
 
 func (e *Endpoint) isLocal4(a []byte) bool {
+	if e.rxVLAN != 0 {
+		return e.vlanLocal(a, false)
+	}
 	for i := range e.local4 {
 		if i < e.nlocal4 && [4]byte(a) == e.local4[i] {
 			return true

@@ -2,7 +2,6 @@ package netpoll
 
 import (
 	"bytes"
-	"encoding/binary"
 	"net/netip"
 	"testing"
 
@@ -200,55 +199,22 @@ func TestAHookMayTakeAnyFrame(t *testing.T) {
 	}
 }
 
-func TestATargetIsResolvedInAPanic(t *testing.T) {
-	e, w := dying(t)
-	w.answer = func(f []byte) {
-		if f[13] == 6 && len(w.sent) == 2 { // the second request
-			w.rx = append(w.rx, arpFrame(2, our4))
-		}
-	}
-	d := dest(t, peer4)
-	d.MAC = Broadcast
-	if !e.Resolve(d) || d.MAC != peerMAC || len(w.sent) != 2 {
-		t.Errorf("%x after %d requests", d.MAC, len(w.sent))
-	}
-	gone := dest(t, netip.MustParseAddr("10.0.2.99"))
-	if e.Resolve(gone) {
-		t.Error("resolved nobody")
-	}
-	if e.Resolve(gone) || gone.MAC != peerMAC || len(w.sent) != 2+arpTries {
-		t.Errorf("%d requests", len(w.sent))
-	}
-}
-
-func TestATargetIsResolvedLiveWithoutWaiting(t *testing.T) {
-	w := &wire{}
-	e, now := setup(t, w)
-	d := dest(t, peer4)
-	d.MAC = Broadcast
-	if e.Resolve(d) || len(w.sent) != 1 || binary.BigEndian.Uint16(w.sent[0][20:]) != 1 {
-		t.Fatalf("%x", w.sent)
-	}
-	if e.Resolve(d) || len(w.sent) != 1 {
-		t.Error("asked again at once")
-	}
-	*now += arpRetry
-	if e.Resolve(d) || len(w.sent) != 2 {
-		t.Error("did not ask again")
-	}
-	e.Filter(arpFrame(2, our4))
-	if !e.Resolve(d) || d.MAC != peerMAC {
-		t.Errorf("%x", d.MAC)
-	}
-}
-
 func FuzzInput(f *testing.F) {
 	for _, s := range [][]byte{arpFrame(1, our4), arpFrame(2, our4), echo4([]byte("x")), ns6(our6), echo6([]byte("y"))} {
 		f.Add(s)
+		f.Add(tagged(100, s))
 	}
+	f.Add(udpFrame(our4, peer4, 6666, 6665, []byte("ncrx1 2")))
+	f.Add(udpFrame(our6, peer6, 6666, 6665, []byte("ncrx1 2")))
+	f.Add(na6(0x60, peer6, peerMAC))
 	f.Fuzz(func(t *testing.T, p []byte) {
 		e, w := dying(t)
-		e.ask, e.asking = peer4.As4(), true
+		for _, a := range []netip.Addr{peer4, peer6} {
+			e.Resolve(dest(t, a))
+		}
+		e.SetVLANAddrs(VLANAddr{100, our4}, VLANAddr{100, our6})
+		e.HandleUDP(6665, &port{take: true})
+		w.sent = nil
 		before := bytes.Clone(p)
 		w.rx = [][]byte{p}
 		e.Poll(1)
@@ -259,7 +225,7 @@ func FuzzInput(f *testing.F) {
 			t.Error("more than one answer")
 		}
 		for _, r := range w.sent {
-			if len(r) < 60 || len(r) > maxFrame || [6]byte(r[6:12]) != ourMAC {
+			if len(r) < 60 || len(r) > maxFrame+vlanLen || [6]byte(r[6:12]) != ourMAC {
 				t.Errorf("answer %x", r)
 			}
 			if ip := header.IPv4(r[14:]); r[12] == 8 && r[13] == 0 && (!ip.IsValid(len(r)-14) || !ip.IsChecksumValid()) {

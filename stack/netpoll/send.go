@@ -71,6 +71,7 @@ func (e *Endpoint) buildUDP(d *Dest, src *[16]byte, payload []byte) {
 		f.ipv4(src[:4], d.ip[:4], protoUDP, e.ipID, udpLen+len(payload))
 		f.udp(d.srcPort, d.port, payload, 4)
 	}
+	f.vlan = d.hop.vlan
 }
 
 // send hands a frame to the device.
@@ -157,6 +158,11 @@ func (e *Endpoint) waitIdle(limit int64) bool {
 
 // xmit tries once. The device copies the frame.
 func (e *Endpoint) xmit(f *frame) netdev.TxStatus {
+	if f.vlan != 0 {
+		tag := [vlanLen]byte{typeVLAN >> 8, typeVLAN & 0xff, byte(f.vlan >> 8), byte(f.vlan)}
+		parts := [3][]byte{f.b[:12], tag[:], f.b[12:f.n]}
+		return e.dev.XmitTrap(parts[:], 0)
+	}
 	parts := [1][]byte{f.b[:f.n]}
 	return e.dev.XmitTrap(parts[:], 0)
 }
