@@ -39,6 +39,7 @@ type Interface struct {
 	Faults  *netem.Netem   // nil unless gasp.fault= was given
 
 	targets []*target // netconsole's on this interface
+	watch   watcher
 }
 
 // startNetwork brings up the board's first port, and others that an ip=
@@ -85,6 +86,7 @@ func (s *System) startNetwork() {
 		if err := n.Device.Open(); err != nil {
 			slog.Error("network interface", "dev", port.Name, "err", err)
 		}
+		n.startWatch()
 		n.configure(cfg)
 	}
 	s.addFiles()

@@ -9,6 +9,7 @@ import (
 	"github.com/gasp-go/gasp/console"
 	"github.com/gasp-go/gasp/stack"
 	"github.com/gasp-go/gasp/stack/netdev"
+	"github.com/gasp-go/gasp/stack/netpoll"
 	"github.com/gasp-go/gasp/stack/pcap"
 )
 
@@ -36,6 +37,7 @@ type InterfaceStats struct {
 	Interrupts uint32                `json:"interrupts"`
 	XDP        netdev.XDPStats       `json:"xdp"`
 	Stack      stack.Stats           `json:"stack"`
+	Netpoll    netpoll.Stats         `json:"netpoll"`
 	Capture    pcap.Stats            `json:"pcap"`
 	Faults     *FaultStats           `json:"fault,omitempty"`
 	Driver     []netdev.Stat         `json:"driver"` // ethtool -S
@@ -71,6 +73,7 @@ func (s *System) Stats() Stats {
 			Interrupts: kernel.IRQCount(n.Port.IRQ),
 			XDP:        n.Device.XDPStats(),
 			Stack:      n.Stack.Stats(),
+			Netpoll:    n.Poll.Stats(),
 			Capture:    n.Capture.Stats(),
 			Faults:     n.faultStats(),
 			Driver:     n.MAC.Stats(),

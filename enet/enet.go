@@ -2,14 +2,15 @@
 // i.MX7D (and, with other register fields, of more). The files follow a MAC's
 // life: enet.go (make, open, stop), hw.go (the register sequences), filter.go
 // (addresses), phy.go (link), irq.go (top half), rx.go, tx.go, offload.go
-// (checksums), pause.go, coalesce.go, errata.go,
-// stats.go, mib.go, ethtool.go, and seize.go for the end, when a panic takes
+// (checksums), pause.go, coalesce.go, errata.go, stats.go, mib.go, ethtool.go,
+// take.go for a stack that is stuck, and seize.go for the end, when a panic takes
 // the MAC away from everybody.
 //
 // # Who may touch what
 //
 //   - Receive ring: whoever holds rxBusy. The NAPI poll takes it on the network
-//     thread; PollRx, in trap context, does without the ring if it is taken.
+//     thread; PollRx, in trap context, does without the ring if it is taken, and
+//     TakeRx, in trap context, steps in if the poll does not come back: see there.
 //   - Transmit ring: trap context only, and txBusy marks the time in which it
 //     is being changed, for Seize to see.
 //   - EIR: written with exactly the bits that were read, never read-modify-write.
@@ -93,6 +94,7 @@ type MAC struct {
 	txBusy  atomic.Bool   // the transmit ring is being changed
 	todo    atomic.Uint32 // what the poll is to do besides: todoReclaim, ...
 	seizing atomic.Bool   // Seize has begun and not ended
+	rxAt    uint32        // inRing, inFrame, outside: what the poll does with it
 	skip    bool          // in the middle of a frame that is thrown away; with rxBusy
 
 	palr, paur atomic.Uint32 // the station address, for the next program

@@ -27,7 +27,9 @@ func (m *MAC) poll(budget int) (work int) {
 		m.ack()
 		if m.todo.Load() != 0 {
 			trap.Run(trapTodo, unsafe.Pointer(m))
+			m.rxAt = outside
 			m.dev.TxWake()
+			m.rxAt = inRing
 		}
 		work += m.drain(live, budget-work, nil)
 		// Frames that came meanwhile are taken now rather than with another
@@ -36,11 +38,20 @@ func (m *MAC) poll(budget int) (work int) {
 			break
 		}
 	}
-	if work < budget && m.napi.CompleteDone(work) {
+	if work < budget && m.complete(work) {
 		m.unmask()
 	}
 	m.rxBusy.Store(false)
 	return work
+}
+
+// complete is the NAPI's CompleteDone, which may go up into the stack with what
+// GRO has gathered.
+func (m *MAC) complete(work int) bool {
+	m.rxAt = outside
+	done := m.napi.CompleteDone(work)
+	m.rxAt = inRing
+	return done
 }
 
 // PollRx is part of netdev.Driver. While the poll on the network thread is
@@ -71,7 +82,14 @@ func (m *MAC) drain(ring, budget int, fn func(frame []byte)) (n int) {
 			if fn != nil {
 				fn(frame)
 			} else {
-				m.dev.ReceiveBatch(frame, m.rxFlags(&d), &batch)
+				flags := m.rxFlags(&d)
+				m.rxAt = inFrame
+				m.dev.ReceiveBatch(frame, flags, &batch)
+				m.rxAt = inRing
+				if r.Lent() { // TakeRx has recycled it
+					r.Return()
+					continue
+				}
 			}
 		}
 		r.Recycle()

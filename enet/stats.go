@@ -21,6 +21,7 @@ const (
 	rxOverrun
 	rxMultiBD
 	rxOtherHost
+	rxTaken
 	rxBabble
 	txQueued
 	txDone
@@ -61,6 +62,7 @@ var counterNames = [numCounters]string{
 	rxOverrun:        "rx_overrun",         // dropped: the FIFO overran
 	rxMultiBD:        "rx_multi_bd",        // dropped: longer than a buffer
 	rxOtherHost:      "rx_other_host",      // dropped: unicast to somebody else
+	rxTaken:          "rx_taken",           // descriptors that netpoll took from under a stuck poll (TakeRx)
 	rxBabble:         "rx_babble",          // BABR events
 	txQueued:         "tx_queued",          // frames put into the ring
 	txDone:           "tx_done",            // frames sent and reclaimed

@@ -7,6 +7,12 @@ type Text struct {
 	buf [512]byte
 }
 
+// Reset begins a line.
+func (t *Text) Reset() *Text {
+	t.n = 0
+	return t
+}
+
 // Bytes returns the line.
 func (t *Text) Bytes() []byte {
 	if t.n < 0 || t.n > len(t.buf) {

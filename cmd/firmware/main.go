@@ -11,8 +11,12 @@ import (
 	"github.com/gasp-go/gasp"
 )
 
+// running is the system, for deaths that need it.
+var running *gasp.System
+
 func main() {
 	sys := gasp.Start()
+	running = sys
 	if how := sys.Args.Gasp["die"]; how != "" && how != "0" && how != "1" {
 		// A death before the network is up: the panic path brings it up.
 		slog.Warn("dying as the boot arguments ask", "how", how)

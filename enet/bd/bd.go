@@ -108,14 +108,14 @@ type ring struct {
 }
 
 // init allocates descriptors from region, which is coherent, and buffers from
-// bufs, which need not be.
-func (r *ring) init(region, bufs *dma.Region, n, size int) error {
+// bufs, which need not be: one for each descriptor, and spare more.
+func (r *ring) init(region, bufs *dma.Region, n, size, spare int) error {
 	if n < MinRing || size < Align || size%Align != 0 || size > 0xffff {
 		return fmt.Errorf("%w: %d descriptors with buffers of %d bytes", ErrRing, n, size)
 	}
 	var err error
 	// The larger first: if there is no room nothing is taken.
-	if r.buf, err = bufs.Alloc(n*size, Align); err != nil {
+	if r.buf, err = bufs.Alloc((n+spare)*size, Align); err != nil {
 		return err
 	}
 	if r.desc, err = region.Alloc(n*Size, Align); err != nil {
@@ -127,10 +127,10 @@ func (r *ring) init(region, bufs *dma.Region, n, size int) error {
 
 // resized is a ring of n descriptors in r's memory if that is enough, else in
 // memory of its own; r's is then lost, since a region takes nothing back.
-func (r *ring) resized(region, bufs *dma.Region, n int) (ring, error) {
+func (r *ring) resized(region, bufs *dma.Region, n, spare int) (ring, error) {
 	if n < MinRing || n*Size > len(r.desc.Bytes) {
 		var s ring
-		err := s.init(region, bufs, n, int(r.size))
+		err := s.init(region, bufs, n, int(r.size), spare)
 		return s, err
 	}
 	s := *r

@@ -11,10 +11,16 @@ import (
 //
 //	for r.Next(&d) { use d and r.Data(d.Length); r.Recycle() }
 //	r.Flush(), then RDAR: a device that found none empty has stopped
+//
+// There is one buffer more than descriptors, for Lend.
 type RX struct {
 	ring
 	next cursor // the descriptor the device fills, or has filled, next
 	read uint32 // how much of its buffer the CPU was given, and may have changed
+
+	at    []uint32 // where each descriptor's buffer begins, in bytes from the first
+	spare uint32   // where the one begins that no descriptor has
+	lent  bool     // somebody reads in that one
 }
 
 // RxDesc is a filled descriptor: what the device wrote, believed by nobody.
@@ -30,9 +36,10 @@ type RxDesc struct {
 // The descriptors are empty and the device's.
 func NewRX(region, bufs *dma.Region, n, size int) (*RX, error) {
 	r := new(RX)
-	if err := r.init(region, bufs, n, size); err != nil {
+	if err := r.init(region, bufs, n, size, 1); err != nil {
 		return nil, err
 	}
+	r.at = make([]uint32, n)
 	r.Reset()
 	return r, nil
 }
@@ -41,11 +48,11 @@ func NewRX(region, bufs *dma.Region, n, size int) (*RX, error) {
 // which takes r's place and memory: the device must be stopped, and r is not to
 // be used any more. On an error r stays as it is.
 func (r *RX) Resized(region, bufs *dma.Region, n int) (*RX, error) {
-	s, err := r.resized(region, bufs, n)
+	s, err := r.resized(region, bufs, n, 1)
 	if err != nil {
 		return nil, err
 	}
-	rx := &RX{ring: s}
+	rx := &RX{ring: s, at: make([]uint32, n)}
 	rx.Reset()
 	return rx, nil
 }
@@ -54,8 +61,10 @@ func (r *RX) Resized(region, bufs *dma.Region, n int) (*RX, error) {
 // was received and not taken is lost. The device must be stopped.
 func (r *RX) Reset() {
 	r.next, r.read = cursor{}, 0
+	r.spare, r.lent = uint32(len(r.buf.Bytes))-r.size, false
 	for s := uint32(0); s < r.n; s++ {
-		r.buf.Invalidate(s*r.size, r.size)
+		r.at[s] = s * r.size
+		r.buf.Invalidate(r.at[s], r.size)
 		r.give(s)
 	}
 	r.flush(r.n - 1)
@@ -64,7 +73,7 @@ func (r *RX) Reset() {
 // give hands slot to the device, everything before its status.
 func (r *RX) give(slot uint32) {
 	d := r.word(slot)
-	store(d, wordAddr, r.addr(slot))
+	store(d, wordAddr, r.buf.Phys+r.at[slot])
 	store(d, wordControl, RxInt)
 	store(d, wordProto, 0)
 	store(d, wordUpdate, 0)
@@ -97,16 +106,42 @@ func (r *RX) Next(d *RxDesc) bool {
 // once for each descriptor.
 func (r *RX) Data(length int) []byte {
 	r.read = min(uint32(length), r.size)
-	r.buf.Invalidate(r.next.slot*r.size, r.read) // after the ownership bit was seen
-	return r.buffer(r.next.slot)[:r.read]
+	at := r.at[r.next.slot]
+	r.buf.Invalidate(at, r.read) // after the ownership bit was seen
+	return r.buf.Bytes[at : at+r.read : at+r.size]
 }
 
 // Recycle gives the descriptor that Next told of back to the device.
 func (r *RX) Recycle() {
-	r.buf.Invalidate(r.next.slot*r.size, r.read) // what was changed must not follow
+	r.buf.Invalidate(r.at[r.next.slot], r.read) // what was changed must not follow
 	r.read = 0
 	r.give(r.next.slot)
 	r.next.advance(r.n)
+}
+
+// Lend is Recycle for a descriptor whose frame somebody goes on to read, however
+// long that takes: the descriptor goes back to the device with the spare buffer,
+// and its own is the reader's until Return. Only one can be lent at a time; Lend
+// reports whether it was.
+func (r *RX) Lend() bool {
+	if r.lent {
+		return false
+	}
+	slot := r.next.slot
+	r.at[slot], r.spare, r.lent = r.spare, r.at[slot], true
+	r.read = 0
+	r.give(slot)
+	r.next.advance(r.n)
+	return true
+}
+
+// Lent reports whether a buffer is lent.
+func (r *RX) Lent() bool { return r.lent }
+
+// Return takes the lent buffer back from its reader, as the next spare one.
+func (r *RX) Return() {
+	r.buf.Invalidate(r.spare, r.size) // what was changed must not follow
+	r.lent = false
 }
 
 // Flush orders what was recycled before the doorbell.

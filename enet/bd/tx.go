@@ -30,7 +30,7 @@ type Part struct {
 // multiple of Align. The ring is empty.
 func NewTX(region *dma.Region, n, size int) (*TX, error) {
 	t := new(TX)
-	if err := t.init(region, region, n, size); err != nil {
+	if err := t.init(region, region, n, size, 0); err != nil {
 		return nil, err
 	}
 	t.Reset()
@@ -39,7 +39,7 @@ func NewTX(region *dma.Region, n, size int) (*TX, error) {
 
 // Resized: see RX.Resized.
 func (t *TX) Resized(region *dma.Region, n int) (*TX, error) {
-	s, err := t.resized(region, region, n)
+	s, err := t.resized(region, region, n, 0)
 	if err != nil {
 		return nil, err
 	}

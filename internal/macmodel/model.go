@@ -127,6 +127,8 @@ type Model struct {
 
 	more window // see AddMemory
 
+	between func() // see Between
+
 	mu        sync.Mutex
 	regs      [0x400 / 4]uint32
 	rx, tx    uint32 // bus addresses of the current descriptors
@@ -186,6 +188,11 @@ func (m *Model) SetFaults(change func(f *Faults)) {
 	defer m.mu.Unlock()
 	change(&m.faults)
 }
+
+// Between sets a function that is called before every register access. Unlike
+// Faults.Access it may use the model: it is where a test lets something else happen
+// to the driver.
+func (m *Model) Between(fn func()) { m.between = fn }
 
 // SetPHY connects p at an address of the MDIO bus; nil disconnects.
 func (m *Model) SetPHY(addr int, p *PHY) {

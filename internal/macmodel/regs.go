@@ -4,6 +4,9 @@ import "fmt"
 
 // Read32 is part of mmio.Bus.
 func (m *Model) Read32(addr uintptr) uint32 {
+	if m.between != nil {
+		m.between()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	off := m.access(addr, false)
@@ -31,6 +34,9 @@ func (m *Model) Read32(addr uintptr) uint32 {
 
 // Write32 is part of mmio.Bus.
 func (m *Model) Write32(addr uintptr, v uint32) {
+	if m.between != nil {
+		m.between()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	off := m.access(addr, true)

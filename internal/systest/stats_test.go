@@ -63,7 +63,8 @@ type ifStats struct {
 		UDP  counters `json:"udp"`
 		TCP  counters `json:"tcp"`
 	} `json:"stack"`
-	Driver []struct {
+	Netpoll struct{ Stuck, Recovered, Sent, Echo uint64 }
+	Driver  []struct {
 		Name  string `json:"name"`
 		Value uint64 `json:"value"`
 	} `json:"driver"`

@@ -279,6 +279,23 @@ func (n *NAPI) Scheduled() bool {
 	return st&(stateSched|stateNPSVC) == stateSched
 }
 
+// Polling reports whether one of the device's NAPI instances is in the list or being
+// polled, and how many polls of the softnet have ended so far. Both together tell
+// whether the network thread still comes round: while something is scheduled the
+// number has to grow. Any context.
+func (d *Device) Polling() (scheduled bool, polls uint64) {
+	if d.soft == nil {
+		return false, 0
+	}
+	for _, n := range d.soft.napi[:d.soft.n.Load()] {
+		scheduled = scheduled || n.dev == d && n.Scheduled()
+		for i := range n.work {
+			polls += n.work[i].Load()
+		}
+	}
+	return scheduled, polls
+}
+
 // Stat returns a snapshot of the counters. Any context.
 func (n *NAPI) Stat() NAPIStat {
 	st := NAPIStat{

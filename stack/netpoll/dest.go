@@ -19,14 +19,15 @@ type Dest struct {
 	src     [16]byte
 	hasSrc  bool
 	srcPort uint16
-	hop     hop // whose MAC address Resolve looks for
-	slot    int // where Resolve found it the last time
+	hop     hop  // whose MAC address Resolve looks for
+	slot    int  // where Resolve found it the last time
+	find    bool // Send looks for it
 }
 
 // NewDest returns the destination dst as reached through mac. The source
 // address is the endpoint's own at the time of sending.
 func NewDest(dst netip.AddrPort, srcPort uint16, mac [6]byte) (Dest, error) {
-	d := Dest{MAC: mac, port: dst.Port(), srcPort: srcPort}
+	d := Dest{MAC: mac, port: dst.Port(), srcPort: srcPort, find: mac == Broadcast}
 	a := dst.Addr().Unmap()
 	switch {
 	case !a.IsValid() || a.IsUnspecified():

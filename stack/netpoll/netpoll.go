@@ -1,8 +1,10 @@
 // Package netpoll sends and receives on a network device with interrupts off,
 // without the protocol stack and, in a panic, without the runtime (Linux:
-// netpoll). It sends UDP datagrams; in a panic it also takes received frames
-// from the device, answers ARP and neighbour solicitations for the local
-// addresses, answers echo requests, and finds a target's MAC address.
+// netpoll). It sends UDP datagrams. While the stack is well, received frames are the
+// stack's, after a look by a hook. When the stack is stuck (Watch), and in a panic,
+// it also takes received frames from the device, answers ARP and neighbour
+// solicitations for the local addresses, answers echo requests, and finds a target's
+// MAC address.
 //
 // Everything it needs is allocated by New. Functions marked "trap context"
 // keep to the rules of package trap.
@@ -10,6 +12,7 @@ package netpoll
 
 import (
 	"net/netip"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/gasp-go/gasp/board/trap"
@@ -26,7 +29,7 @@ type Endpoint struct {
 	drv netdev.Driver
 	now func() int64 // ns
 
-	hook    func(frame []byte) bool
+	hook    atomic.Pointer[func(frame []byte) bool]
 	receive func(frame []byte) // e.input, made once: a method value allocates
 
 	local4  [maxLocal][4]byte
@@ -54,6 +57,7 @@ type Endpoint struct {
 
 	udp handlers
 
+	watch watch
 	stats Stats
 }
 
@@ -70,6 +74,8 @@ type Stats struct {
 	Echo        uint64 // echo requests answered
 	Datagrams   uint64 // UDP datagrams that a handler took
 	Moved       uint64 // neighbours whose MAC address changed
+	Stuck       uint64 // times Watch took over from a stack that was stuck
+	Recovered   uint64 // times the stack came back
 	Seized      uint64 // times the device was seized
 	SeizeFailed uint64
 }
@@ -82,6 +88,7 @@ func New(dev *netdev.Device, now func() int64) *Endpoint {
 		e.now = func() int64 { return 0 }
 	}
 	e.receive = e.input
+	e.watch.drv, _ = e.drv.(taker)
 	return e
 }
 
@@ -121,15 +128,28 @@ func setLocal(p unsafe.Pointer) {
 }
 
 // SetHook sets a function that sees every frame before the stack, or netpoll
-// itself, does, and reports whether it has consumed it (Linux: rx_hook). It is
-// called on the network thread by Filter and in trap context by Poll, so it
-// keeps to the rules of the latter. To be set before frames arrive.
-func (e *Endpoint) SetHook(fn func(frame []byte) bool) { e.hook = fn }
+// itself, does, and reports whether it has consumed it (Linux: rx_hook); nil: none.
+// It is called on the network thread by Filter, and in trap context while netpoll
+// polls the device (in a panic, or when the stack is stuck), so it keeps to the rules
+// of the latter. The frame is its to read until it returns. Goroutine, at any time.
+func (e *Endpoint) SetHook(fn func(frame []byte) bool) {
+	if fn == nil {
+		e.hook.Store(nil)
+		return
+	}
+	e.hook.Store(&fn)
+}
+
+// hooked asks the hook for a frame. Any context.
+func (e *Endpoint) hooked(frame []byte) bool {
+	fn := e.hook.Load()
+	return fn != nil && (*fn)(frame)
+}
 
 // Filter is to be asked for each frame received in the live system, ahead of
 // the stack. It reports whether the frame is consumed. Network thread.
 func (e *Endpoint) Filter(frame []byte) bool {
-	if e.hook != nil && e.hook(frame) {
+	if e.hooked(frame) {
 		return true
 	}
 	if len(frame) < ethLen {

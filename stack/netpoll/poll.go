@@ -35,7 +35,7 @@ func (e *Endpoint) look(budget int) int {
 // input looks at a received frame and answers what is ours to answer. Nothing
 // in the frame is believed before it was checked.
 func (e *Endpoint) input(p []byte) {
-	if e.hook != nil && e.hook(p) {
+	if e.hooked(p) {
 		return
 	}
 	if len(p) < ethLen {

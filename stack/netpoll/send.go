@@ -1,6 +1,11 @@
 package netpoll
 
-import "github.com/gasp-go/gasp/stack/netdev"
+import (
+	"unsafe"
+
+	"github.com/gasp-go/gasp/board/trap"
+	"github.com/gasp-go/gasp/stack/netdev"
+)
 
 // MaxPayload is the longest payload SendUDP takes, in bytes, over either IP.
 const MaxPayload = maxFrame - ethLen - ip6Len - udpLen
@@ -42,6 +47,32 @@ func (e *Endpoint) SendUDP(d *Dest, payload []byte) bool {
 		e.stats.Sent++
 	}
 	return ok
+}
+
+// Send is SendUDP for programs. A destination that was made with the MAC address
+// Broadcast is looked for (Resolve), and until it is found datagrams are broadcast.
+// Interrupts
+// are off for at most some 20,000 instructions. It does not allocate. d is used by one
+// goroutine at a time. Any context.
+func (e *Endpoint) Send(d *Dest, payload []byte) bool {
+	x := sendSection{e: e, d: d, payload: payload}
+	trap.Run(send, trap.NoEscape(unsafe.Pointer(&x)))
+	return x.sent
+}
+
+type sendSection struct {
+	e       *Endpoint
+	d       *Dest
+	payload []byte
+	sent    bool
+}
+
+func send(p unsafe.Pointer) {
+	x := (*sendSection)(p)
+	if x.d.find {
+		x.e.Resolve(x.d)
+	}
+	x.sent = x.e.SendUDP(x.d, x.payload)
 }
 
 // ready reports whether it makes sense to send. In a panic nobody watches the
