@@ -20,6 +20,9 @@ type consoles struct {
 // kernel log.
 func (s *System) startConsole() {
 	console.SetClock(kernel.Nanotime)
+	if n := s.Args.LogBufLen; n > console.RingSize {
+		console.Grow(n)
+	}
 	// What was written so far is on the UART already; the log gets it too.
 	kernel.ConsoleHook = console.FD
 	kernel.ErrorHook = func(line []byte) { console.Emit(console.Err, console.FacKern, line, nil) }

@@ -42,6 +42,10 @@ const (
 	FacKern   = 0 // the kernel and the drivers
 	FacUser   = 1 // the program
 	FacDaemon = 3 // long-running parts of the program
+
+	// FacPrevious (local0) is for what an earlier life of the firmware logged,
+	// which PreviousConsoles get.
+	FacPrevious = 16
 )
 
 // klog is a log: the ring, what feeds it and what it feeds. All fields are
@@ -115,6 +119,31 @@ func (l *klog) emit(level Level, facility uint8, text, dict []byte) {
 	}
 	l.ring.append(level, facility, cont, now, text, fitDict(dict))
 }
+
+// Grow makes the ring size bytes large (Linux: log_buf_len=), rounded up to a
+// power of two, with the records that are in it, and returns its size. A ring is
+// not made smaller, only once larger, and at most 64 MiB: then nothing changes.
+// The memory is the heap's. Goroutine.
+func Grow(size uint64) uint64 { return std.grow(size) }
+
+const maxRing = 64 << 20
+
+func (l *klog) grow(size uint64) uint64 {
+	l.consoles.admin.Lock()
+	defer l.consoles.admin.Unlock()
+	n := uint64(RingSize)
+	for n < size && n < maxRing {
+		n *= 2
+	}
+	if l.ring.big == nil && n > RingSize && size <= maxRing {
+		l.ring.big = make([]byte, n)
+		clear(l.ring.big) // its pages are there from now on, in a panic too
+		trap.Run(runGrow, unsafe.Pointer(l))
+	}
+	return uint64(len(l.ring.mem()))
+}
+
+func runGrow(p unsafe.Pointer) { (*klog)(p).ring.grow() }
 
 // Read copies the record with number seq, or the first after it that still
 // exists, to r and reports whether there is one. lost is how many there were

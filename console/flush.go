@@ -3,10 +3,7 @@ package console
 // A flush outside of a panic offers each console at most flushBudget records,
 // so that a long log does not hold interrupts off for long; the rest follows
 // at the next flush. In a panic nothing else is left to do.
-const (
-	flushBudget = 32
-	panicBudget = RingSize / recordHeader
-)
+const flushBudget = 32
 
 // Flush offers the records that wait to all consoles, the oldest first. To be
 // called from time to time: after polling the network, from a periodic timer,
@@ -33,6 +30,7 @@ func (l *klog) panic() {
 	c := &l.consoles
 	again := c.panicked
 	c.panicked, c.flushing, c.fastOnly = true, false, !again
+	l.ring.interrupted()
 	if i := c.current; again && i > 0 && i <= MaxConsoles {
 		if r := c.slot[i-1].Load(); r != nil {
 			r.faults++
@@ -70,7 +68,7 @@ func (l *klog) flush(budget int) {
 	c.flushing = true
 	l.expireStreams()
 	if c.panicked {
-		budget = panicBudget
+		budget = len(l.ring.mem()) / recordHeader
 	}
 	var blocked [MaxConsoles]bool
 	for progress := true; progress && budget > 0; budget-- {
@@ -95,7 +93,8 @@ func (l *klog) flush(budget int) {
 // the console took a record, and whether it refused one.
 func (l *klog) offer(r *Registration, i int) (took, waits bool) {
 	c := &l.consoles
-	h, lost, ok := l.ring.skip(&r.next, r.max)
+	var h header
+	lost, ok := l.ring.skip(&r.next, r, &h)
 	r.lost += lost
 	r.pending += lost
 	switch {
@@ -106,7 +105,7 @@ func (l *klog) offer(r *Registration, i int) (took, waits bool) {
 		}
 		c.rec.setLost(r.pending, r.next.seq, at)
 	case ok:
-		l.ring.load(r.next, h, &c.rec)
+		l.ring.load(&r.next, &h, &c.rec)
 	default:
 		return false, false
 	}
@@ -121,7 +120,7 @@ func (l *klog) offer(r *Registration, i int) (took, waits bool) {
 		r.pending -= c.rec.Lost
 		return true, false
 	}
-	r.next.advance(h)
+	r.next.advance(&h)
 	r.written++
 	return true, false
 }

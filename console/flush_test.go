@@ -119,8 +119,8 @@ func TestWhatTheRingLostIsToldInTheStream(t *testing.T) {
 	for range 2000 {
 		say(&l, Info, "%s", text)
 	}
-	lost := l.ring.first - 1
-	if st := r.Stats(); st.Lost != lost || st.Pending != l.ring.next-l.ring.first {
+	lost := l.ring.state().first - 1
+	if st := r.Stats(); st.Lost != lost || st.Pending != l.ring.state().next-l.ring.state().first {
 		t.Errorf("while busy: %+v", st)
 	}
 	s.busy = false
@@ -262,7 +262,7 @@ func TestEmittingAndFlushingDoNotAllocate(t *testing.T) {
 		l.fd(1, text[:3])
 		l.fd(1, []byte("\n"))
 		l.flush(flushBudget)
-		l.ring.read(l.ring.next-1, &r)
+		l.ring.read(l.ring.state().next-1, &r)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

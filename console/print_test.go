@@ -156,7 +156,7 @@ func TestSlogAttributesAreTextAndDictionary(t *testing.T) {
 func TestGoroutinesLogAndReadAtTheSameTime(t *testing.T) {
 	const writers, each = 4, 200
 	done := make(chan bool)
-	start := std.ring.next
+	start := std.ring.state().next
 	reg, err := Register(&screen{}, Debug)
 	if err != nil {
 		t.Fatal(err)

@@ -36,6 +36,14 @@ type SlowConsole interface {
 	Slow() bool
 }
 
+// PreviousConsole is a console that gets the records of facility FacPrevious
+// too, whatever their level: those of the life before the last reset, on their
+// way out. Others get none of them.
+type PreviousConsole interface {
+	Console
+	Previous()
+}
+
 // MaxConsoles bounds how many consoles may be registered at a time.
 const MaxConsoles = 8
 
@@ -47,6 +55,7 @@ type Registration struct {
 	log     *klog
 	con     Console
 	onPanic PanicConsole // con, if it is one; asked beforehand, type switches are not for trap context
+	lives   bool         // con is a PreviousConsole
 
 	slow bool // a SlowConsole
 
@@ -88,6 +97,7 @@ func (l *klog) register(c Console, max Level) (*Registration, error) {
 	if s, ok := c.(SlowConsole); ok {
 		r.slow = s.Slow()
 	}
+	_, r.lives = c.(PreviousConsole)
 	for i := range l.consoles.slot {
 		if l.consoles.slot[i].Load() != nil {
 			continue
@@ -97,6 +107,37 @@ func (l *klog) register(c Console, max Level) (*Registration, error) {
 		return r, nil
 	}
 	return nil, ErrTooMany
+}
+
+// wants reports whether the console gets the record with header h.
+func (r *Registration) wants(h *header) bool {
+	if h.facility == FacPrevious {
+		return r.lives
+	}
+	return Level(h.level) <= r.max
+}
+
+// Passed reports whether at least one console that gets the records of the
+// previous life has got past record seq. Goroutine.
+func Passed(seq uint64) bool {
+	a := passing{log: &std, seq: seq}
+	trap.Run(runPassing, unsafe.Pointer(&a))
+	return a.passed
+}
+
+type passing struct {
+	log    *klog
+	seq    uint64
+	passed bool
+}
+
+func runPassing(p unsafe.Pointer) {
+	a := (*passing)(p)
+	for i := range a.log.consoles.slot {
+		if r := a.log.consoles.slot[i].Load(); r != nil && r.lives && r.next.seq > a.seq {
+			a.passed = true
+		}
+	}
 }
 
 func runFlush(p unsafe.Pointer) { (*klog)(p).flush(flushBudget) }
@@ -134,7 +175,7 @@ type statsSection struct {
 
 func runStats(p unsafe.Pointer) {
 	a := (*statsSection)(p)
-	r, g := a.reg, &a.reg.log.ring
+	r, g := a.reg, a.reg.log.ring.state()
 	a.stats = ConsoleStats{Written: r.written, Lost: r.lost}
 	if r.next.seq < g.first {
 		a.stats.Lost += g.first - r.next.seq

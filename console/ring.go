@@ -1,44 +1,77 @@
 package console
 
-import "encoding/binary"
+import (
+	"sync/atomic"
+	"unsafe"
+)
 
-// RingSize is the memory of the ring in bytes; a record takes its text, its
-// dictionary and recordHeader.
+// RingSize is the memory of the ring in bytes unless Grow made it larger; a
+// record takes its text, its dictionary and recordHeader.
 const RingSize = 256 << 10
 
 // In the ring a record is a header, the text, the dictionary, and padding to a
-// multiple of 8 bytes. The header, little-endian:
+// multiple of 8 bytes. The header, in words of the CPU's order (here
+// little-endian):
 //
-//	 0  u16  length of the text
-//	 2  u16  length of the dictionary
-//	 4  u8   level
-//	 5  u8   facility
-//	 6  u8   1: continues the record before it
-//	 7  u8   recordMagic
-//	 8  u64  sequence number
-//	16  i64  time
+//	 0  u64  sequence number
+//	 8  i64  time
+//	16  u16  length of the text
+//	18  u16  length of the dictionary
+//	20  u8   level
+//	21  u8   facility
+//	22  u8   1: continues the record before it
+//	23  u8   recordMagic
+//
+// The last word is written last: without it there is no record.
 const (
 	recordHeader = 24
 	recordMagic  = 0xa5
 )
 
-// ring holds the newest records. Positions are byte counts since boot and are
-// reduced to an index only at the access; they never run backwards.
+// maxDepth bounds how deep appends may interrupt each other: in a goroutine's
+// section, in an exception, in a FIQ, in the panic of one of them.
+const maxDepth = 4
+
+// ring holds the newest records. Positions are byte counts since boot, modulo
+// 2^32, and are reduced to an index only at the access; they never run backwards.
 //
-// An append publishes the record last, by moving head, so a fault in the
-// middle of one leaves the ring as it was. Whoever reads checks every header:
-// in a panic the memory may have been written over.
+// Appends run with interrupts masked, so that only what cannot be masked can
+// come in between: a FIQ, or a fault and the panic that follows it. Both may
+// append. So an append first reserves its place and number, by one
+// compare-and-swap of published, then writes, and last stores the word that
+// makes it a record. What interrupts it reserves behind it. If it is never
+// resumed, its record is missing and counted as lost; nothing else is harmed.
+//
+// Whoever reads checks every header: an append may have ended half done, and in
+// a panic the memory may have been written over. What does not check is passed
+// over and counted.
 type ring struct {
-	head, tail  uint64 // positions: end of the newest, start of the oldest record
+	// published is a counter in the upper 28 bits and in the lower 4 which of
+	// states is valid. Each depth has two states of its own to prepare the next
+	// one in, as an interrupted append goes on writing to the one it chose.
+	published atomic.Uint32
+	states    [2 * maxDepth]state
+	depth     int // appends that are under way, one interrupting the other
+
+	hint cursor // where the last read ended, for those who read in order
+
+	grown bool   // big is in use
+	big   []byte // set on a goroutine before that
+	buf   [RingSize / 8]uint64
+
+	step func() // tests: called at every store of an append, may not return
+}
+
+// state is what the ring holds.
+type state struct {
+	head, tail  uint32 // positions: end of the newest, start of the oldest record
 	next, first uint64 // sequence numbers: of the next append, of the oldest record
-	hint        cursor // where the last read ended, for those who read in order
-	buf         [RingSize]byte
 }
 
 // cursor is a place between two records: the next to be read and where it is.
 type cursor struct {
 	seq uint64
-	pos uint64
+	pos uint32
 }
 
 type header struct {
@@ -49,138 +82,299 @@ type header struct {
 	time            int64
 }
 
-func (h *header) size() uint64 { return uint64(recordHeader+h.text+h.dict+7) &^ 7 }
+func (h *header) size() uint32 { return sizeOf(h.text, h.dict) }
+
+func sizeOf(text, dict int) uint32 { return uint32(recordHeader+text+dict+7) &^ 7 }
+
+// mem is the ring's memory, a power of two in size.
+func (g *ring) mem() []byte {
+	if g.grown {
+		return g.big
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(&g.buf)), RingSize)
+}
+
+// state is the valid state.
+func (g *ring) state() *state { return &g.states[g.published.Load()%(2*maxDepth)] }
 
 // append adds a record. text and dict are within their bounds.
 func (g *ring) append(level Level, facility uint8, cont bool, now int64, text, dict []byte) {
-	h := header{text: len(text), dict: len(dict), seq: g.next}
-	need := h.size()
-	for g.head+need-g.tail > RingSize {
-		g.evict()
+	depth := g.depth
+	g.depth++
+	if depth < 0 || depth >= maxDepth {
+		depth = maxDepth - 1
 	}
-	var b [recordHeader]byte
-	binary.LittleEndian.PutUint16(b[0:], uint16(h.text))
-	binary.LittleEndian.PutUint16(b[2:], uint16(h.dict))
-	b[4], b[5], b[7] = uint8(level&7), facility, recordMagic
+	at, seq := g.reserve(sizeOf(len(text), len(dict)), uint32(depth))
+
+	m := g.mem()
+	w := word(m, at+16)
+	atomic.StoreUint32(&w[1], 0)
+	g.stepped()
+	w[0] = uint32(len(text)) | uint32(len(dict))<<16
+	g.stepped()
+	v := word(m, at)
+	v[0] = uint32(seq)
+	g.stepped()
+	v[1] = uint32(seq >> 32)
+	g.stepped()
+	v = word(m, at+8)
+	v[0] = uint32(now)
+	g.stepped()
+	v[1] = uint32(now >> 32)
+	g.stepped()
+	g.put(m, at+recordHeader, text)
+	if len(dict) > 0 {
+		g.put(m, at+recordHeader+uint32(len(text)), dict)
+	}
+	c := uint32(level&7) | uint32(facility)<<8 | recordMagic<<24
 	if cont {
-		b[6] = 1
+		c |= 1 << 16
 	}
-	binary.LittleEndian.PutUint64(b[8:], h.seq)
-	binary.LittleEndian.PutUint64(b[16:], uint64(now))
-	g.put(g.head, b[:])
-	g.put(g.head+recordHeader, text)
-	g.put(g.head+recordHeader+uint64(h.text), dict)
-	g.head += need
-	g.next++
+	atomic.StoreUint32(&w[1], c)
+	g.stepped()
+	g.depth--
 }
 
-// evict drops the oldest record.
-func (g *ring) evict() {
-	h, ok := g.header(cursor{g.first, g.tail})
-	if !ok {
-		g.clear()
+// reserve makes room for a record of that size, and returns its position and
+// number.
+func (g *ring) reserve(need, depth uint32) (at uint32, seq uint64) {
+	m := g.mem()
+	size := uint32(len(m))
+	for {
+		v := g.published.Load()
+		slot := 2 * depth
+		if v%(2*maxDepth) == slot {
+			slot++
+		}
+		s := &g.states[slot]
+		*s = g.states[v%(2*maxDepth)]
+		if s.head&7 != 0 || s.head-s.tail > size || s.first > s.next {
+			// Written over. Begin anew behind what was there.
+			s.head = (s.head + 7) &^ 7
+			s.tail, s.first = s.head, s.next
+		}
+		g.stepped()
+		for s.head+need-s.tail > size {
+			g.evict(m, s)
+			g.stepped()
+		}
+		seq, at = s.next, s.head
+		s.next++
+		g.stepped()
+		s.head += need
+		g.stepped()
+		if g.published.CompareAndSwap(v, (v>>4+1)<<4|slot) {
+			g.stepped()
+			return at, seq
+		}
+	}
+}
+
+// stepped lets a test interrupt an append.
+func (g *ring) stepped() {
+	if g.step != nil {
+		g.step()
+	}
+}
+
+// interrupted forgets the appends that were under way, since they will not be
+// resumed.
+func (g *ring) interrupted() { g.depth = 0 }
+
+// evict drops the oldest record of s.
+func (g *ring) evict(m []byte, s *state) {
+	w, v := word(m, s.tail+16), word(m, s.tail)
+	if text, dict := w[0]&0xffff, w[0]>>16; w[1]>>24 == recordMagic && text <= MaxText && dict <= MaxDict &&
+		v[0] == uint32(s.first) && v[1] == uint32(s.first>>32) && sizeOf(int(text), int(dict)) <= s.head-s.tail {
+		s.tail += sizeOf(int(text), int(dict))
+		s.first++
 		return
 	}
-	g.tail += h.size()
-	g.first++
+	c := cursor{s.first, s.tail}
+	g.resync(s, &c)
+	if c.seq <= s.first || c.seq > s.next || c.pos == s.tail || s.head-c.pos > s.head-s.tail {
+		c = cursor{s.next, s.head}
+	}
+	s.first, s.tail = c.seq, c.pos
 }
 
-// clear drops all records, since the ring no longer makes sense.
-func (g *ring) clear() { g.tail, g.first = g.head, g.next }
-
-// header reads and checks the header at c.
-func (g *ring) header(c cursor) (h header, ok bool) {
-	if g.head-c.pos < recordHeader || g.head-c.pos > RingSize {
-		return h, false
-	}
-	var b [recordHeader]byte
-	g.get(c.pos, b[:])
-	h = header{
-		text:     int(binary.LittleEndian.Uint16(b[0:])),
-		dict:     int(binary.LittleEndian.Uint16(b[2:])),
-		level:    b[4],
-		facility: b[5],
-		cont:     b[6] != 0,
-		seq:      binary.LittleEndian.Uint64(b[8:]),
-		time:     int64(binary.LittleEndian.Uint64(b[16:])),
-	}
-	ok = b[7] == recordMagic && h.seq == c.seq && h.level <= uint8(Debug) &&
-		h.text <= MaxText && h.dict <= MaxDict && h.size() <= g.head-c.pos
-	return h, ok
+// header reads and checks the header of the record that c says is there.
+func (g *ring) header(s *state, c *cursor, h *header) bool {
+	return g.headerAt(s, c.pos, h) && h.seq == c.seq
 }
 
-// skip moves c over records that are gone, and over those less important than
-// max. It returns how many were gone and whether there is a record at c.
-func (g *ring) skip(c *cursor, max Level) (h header, lost uint64, ok bool) {
-	if c.seq < g.first {
-		lost = g.first - c.seq
-		*c = cursor{g.first, g.tail}
+// headerAt reads and checks the header at pos, but for its number.
+func (g *ring) headerAt(s *state, pos uint32, h *header) bool {
+	m := g.mem()
+	left := s.head - pos
+	if left < recordHeader || left > uint32(len(m)) || pos&7 != 0 {
+		return false
 	}
-	for c.seq < g.next {
-		h, ok = g.header(*c)
-		if !ok {
-			g.clear()
-			lost += g.first - c.seq
-			*c = cursor{g.first, g.tail}
-			return h, lost, false
+	w := word(m, pos+16)
+	b := atomic.LoadUint32(&w[1])
+	if b>>24 != recordMagic {
+		return false
+	}
+	h.text, h.dict = int(w[0]&0xffff), int(w[0]>>16)
+	h.level, h.facility, h.cont = uint8(b), uint8(b>>8), b>>16&0xff != 0
+	v := word(m, pos)
+	h.seq = uint64(v[0]) | uint64(v[1])<<32
+	v = word(m, pos+8)
+	h.time = int64(uint64(v[0]) | uint64(v[1])<<32)
+	return h.level <= uint8(Debug) && h.text <= MaxText && h.dict <= MaxDict && h.size() <= left
+}
+
+// resync moves c to the next record from c.seq on, whose header is not where c
+// says: its writer did not finish, the cursor is torn, or memory was written
+// over. It returns how many records were passed over; if there is none left, c
+// is at the end. Its time is bounded by the size of the ring.
+func (g *ring) resync(s *state, c *cursor) (lost uint64) {
+	var h header
+	walk := cursor{s.first, s.tail}
+	for walk.seq < c.seq && g.header(s, &walk, &h) {
+		walk.advance(&h)
+	}
+	from := walk.pos
+	if walk.seq == c.seq {
+		if g.header(s, &walk, &h) {
+			*c = walk
+			return 0
 		}
-		if Level(h.level) <= max {
-			return h, lost, true
-		}
-		c.advance(h)
+	} else if c.pos-s.tail <= s.head-s.tail {
+		from = c.pos
 	}
-	return h, lost, false
+	left := s.head - (from+7)&^7
+	for left <= uint32(len(g.mem())) && left >= recordHeader {
+		if g.headerAt(s, s.head-left, &h) && h.seq >= c.seq && h.seq < s.next {
+			lost = h.seq - c.seq
+			*c = cursor{h.seq, s.head - left}
+			return lost
+		}
+		left -= 8
+	}
+	lost = s.next - c.seq
+	*c = cursor{s.next, s.head}
+	return lost
 }
 
-func (c *cursor) advance(h header) {
+// skip moves c over records that are gone, and over those that want, which may
+// be nil, does not want. It returns how many were gone and whether there is a
+// record at c.
+func (g *ring) skip(c *cursor, want *Registration, h *header) (lost uint64, ok bool) {
+	s := g.state()
+	if c.seq < s.first {
+		lost = s.first - c.seq
+		*c = cursor{s.first, s.tail}
+	}
+	for c.seq < s.next {
+		switch ok := g.header(s, c, h); {
+		case !ok && g.depth > 0:
+			return lost, false // still being written, by what was interrupted
+		case !ok:
+			lost += g.resync(s, c)
+		case want == nil || want.wants(h):
+			return lost, true
+		default:
+			c.advance(h)
+		}
+	}
+	return lost, false
+}
+
+func (c *cursor) advance(h *header) {
 	c.seq++
 	c.pos += h.size()
 }
 
 // load copies the record at c, whose header is h, to r.
-func (g *ring) load(c cursor, h header, r *Record) {
+func (g *ring) load(c *cursor, h *header, r *Record) {
 	r.Seq, r.Time, r.Lost = h.seq, h.time, 0
 	r.Level, r.Facility, r.Cont = Level(h.level), h.facility, h.cont
 	r.N, r.NDict = h.text, h.dict
 	g.get(c.pos+recordHeader, r.Text[:clamp(h.text, MaxText)])
-	g.get(c.pos+recordHeader+uint64(h.text), r.Dict[:clamp(h.dict, MaxDict)])
+	g.get(c.pos+recordHeader+uint32(h.text), r.Dict[:clamp(h.dict, MaxDict)])
 }
+
+// readTries bounds how often a read begins anew because what interrupted it
+// has appended.
+const readTries = 8
 
 // read is Read. It walks from the oldest record unless it is going on from the
 // place of the last call.
 func (g *ring) read(seq uint64, r *Record) (ok bool, lost uint64) {
-	c := cursor{g.first, g.tail}
-	if g.hint.seq >= g.first && g.hint.seq <= seq {
+	for range readTries {
+		v := g.published.Load()
+		ok, lost = g.tryRead(seq, r)
+		if g.published.Load() == v {
+			break
+		}
+	}
+	return ok, lost
+}
+
+func (g *ring) tryRead(seq uint64, r *Record) (ok bool, lost uint64) {
+	s := g.state()
+	c := cursor{s.first, s.tail}
+	if g.hint.seq >= s.first && g.hint.seq <= seq {
 		c = g.hint
 	}
-	if seq < g.first {
-		lost = g.first - seq
-	}
+	var h header
 	for {
-		h, gone, ok := g.skip(&c, Debug)
-		lost += gone
-		if !ok {
+		if _, ok = g.skip(&c, nil, &h); !ok {
+			if c.seq > seq {
+				lost = c.seq - seq
+			}
 			return false, lost
 		}
 		if c.seq >= seq {
-			g.load(c, h, r)
-			c.advance(h)
+			g.load(&c, &h, r)
+			lost = c.seq - seq
+			c.advance(&h)
 			g.hint = c
 			return true, lost
 		}
-		c.advance(h)
+		c.advance(&h)
 	}
 }
 
-// put and get copy to and from a position, around the end of the memory.
-func (g *ring) put(pos uint64, p []byte) {
-	i := pos % RingSize
-	n := copy(g.buf[i:], p)
-	copy(g.buf[:], p[n:])
+// grow makes the memory at big the ring's, with the records there are. Its size
+// is a power of two and larger than the ring's.
+func (g *ring) grow() {
+	s := g.state()
+	old := g.mem()
+	pos := s.tail
+	for left := s.head - s.tail; left > 0 && left <= uint32(len(old)); {
+		i, j := pos&uint32(len(old)-1), pos&uint32(len(g.big)-1)
+		n := min(uint32(len(old))-i, uint32(len(g.big))-j, left)
+		copy(g.big[j:j+n], old[i:i+n])
+		pos, left = pos+n, left-n
+	}
+	g.grown = true
 }
 
-func (g *ring) get(pos uint64, p []byte) {
-	i := pos % RingSize
-	n := copy(p, g.buf[i:])
-	copy(p[n:], g.buf[:])
+// word is the two halves of the 8 bytes at a position, which is a multiple of 8.
+func word(m []byte, pos uint32) *[2]uint32 {
+	return (*[2]uint32)(unsafe.Pointer(&m[pos&uint32(len(m)-8)]))
+}
+
+// put and get copy to and from a position, around the end of the memory.
+func (g *ring) put(m []byte, pos uint32, p []byte) {
+	i := int(pos & uint32(len(m)-1))
+	if g.step != nil {
+		for k, b := range p {
+			m[(i+k)&(len(m)-1)] = b
+			g.step()
+		}
+		return
+	}
+	if n := copy(m[i:], p); n < len(p) {
+		copy(m, p[n:])
+	}
+}
+
+func (g *ring) get(pos uint32, p []byte) {
+	m := g.mem()
+	if n := copy(p, m[pos&uint32(len(m)-1):]); n < len(p) {
+		copy(p[n:], m)
+	}
 }

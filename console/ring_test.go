@@ -54,7 +54,7 @@ func TestTheRingKeepsTheNewestAndCountsTheRest(t *testing.T) {
 	if read+lost != n || seq != n {
 		t.Errorf("%d read + %d lost of %d, last %d", read, lost, n, seq-1)
 	}
-	if used := l.ring.head - l.ring.tail; used > RingSize || used < RingSize-4096 {
+	if used := l.ring.state().head - l.ring.state().tail; used > RingSize || used < RingSize-4096 {
 		t.Errorf("%d bytes used", used)
 	}
 }
@@ -123,12 +123,12 @@ func TestARingWrittenOverIsNoticedAndNeverTrusted(t *testing.T) {
 		switch rnd.Intn(3) {
 		case 0:
 			for range 1 + rnd.Intn(2000) {
-				l.ring.buf[rnd.Intn(RingSize)] = byte(rnd.Int())
+				l.ring.mem()[rnd.Intn(RingSize)] = byte(rnd.Int())
 			}
 		case 1:
-			l.ring.head, l.ring.tail = rnd.Uint64(), rnd.Uint64()
+			l.ring.state().head, l.ring.state().tail = rnd.Uint32(), rnd.Uint32()
 		case 2:
-			l.ring.first, l.ring.hint = rnd.Uint64(), cursor{rnd.Uint64(), rnd.Uint64()}
+			l.ring.state().first, l.ring.hint = rnd.Uint64(), cursor{rnd.Uint64(), rnd.Uint32()}
 		}
 		for i := range 20 {
 			l.emit(Info, FacKern, textOf(i), nil)

@@ -33,7 +33,14 @@ type Args struct {
 
 	// LogLevel is the console loglevel: records with a level below it are
 	// shown. loglevel=, quiet and debug set it; the last one wins.
+	// ignore_loglevel, wherever it stands, shows everything.
 	LogLevel int
+
+	// LogBufLen is the size of the log ring in bytes (log_buf_len=); 0: the
+	// default.
+	LogBufLen uint64
+
+	ignoreLevel bool // until Parse is done
 
 	// PrintkTime tells whether lines on consoles begin with the time.
 	PrintkTime bool
@@ -105,6 +112,9 @@ func Parse(line string) (Args, []error) {
 			errs = append(errs, &Error{Arg: p.String(), Reason: reason})
 		}
 	}
+	if a.ignoreLevel {
+		a.LogLevel, a.ignoreLevel = DebugLogLevel, false
+	}
 	return a, errs
 }
 
@@ -133,6 +143,18 @@ func (a *Args) set(p Param) string {
 			return err.Error()
 		}
 		a.LogLevel = int(n)
+	case "ignore_loglevel":
+		on, err := parseBool(p)
+		if err != nil {
+			return err.Error()
+		}
+		a.ignoreLevel = on
+	case "log_buf_len":
+		n, err := ParseSize(p.Value)
+		if err != nil {
+			return err.Error()
+		}
+		a.LogBufLen = n
 	case "quiet", "debug":
 		if p.HasValue {
 			return name + " takes no value"

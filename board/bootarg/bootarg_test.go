@@ -25,7 +25,7 @@ func TestAnEmptyLineGivesTheDefaults(t *testing.T) {
 
 func TestEveryArgumentOfAFullLineIsUsed(t *testing.T) {
 	a, errs := Parse("ip=dhcp netconsole=+6665@10.0.2.15/eth0,6666@10.0.2.2/ panic=-1 quiet mem=64M " +
-		"printk.time=0 gasp.watchdog=10 gasp.trace root=/dev/nfs rw -- -v one=two")
+		"printk.time=0 log_buf_len=1M gasp.watchdog=10 gasp.trace root=/dev/nfs rw -- -v one=two")
 	if len(errs) != 0 {
 		t.Fatal(errs)
 	}
@@ -35,6 +35,7 @@ func TestEveryArgumentOfAFullLineIsUsed(t *testing.T) {
 		Panic:      -1,
 		LogLevel:   4,
 		Mem:        64 << 20,
+		LogBufLen:  1 << 20,
 		Gasp:       map[string]string{"watchdog": "10", "trace": ""},
 		Unknown:    []Param{{"root", "/dev/nfs", true}, {Name: "rw"}},
 		Init:       []string{"-v", "one=two"},
@@ -73,6 +74,8 @@ func TestTheLastLogLevelWins(t *testing.T) {
 		"quiet loglevel=6":       6,
 		"loglevel=3 loglevel=no": 3,
 		"loglevel=0":             0,
+		"ignore_loglevel quiet":  10,
+		"ignore_loglevel=0":      7,
 	} {
 		if a, _ := Parse(line); a.LogLevel != want {
 			t.Errorf("%q: %d, want %d", line, a.LogLevel, want)
@@ -84,7 +87,7 @@ func TestABadArgumentIsOneErrorAndIgnored(t *testing.T) {
 	for _, arg := range []string{
 		"panic=", "panic", "panic=soon", "panic=99999999999", "panic=1_0",
 		"loglevel=-1", "loglevel=16", "loglevel=x",
-		"quiet=1", "debug=",
+		"quiet=1", "debug=", "ignore_loglevel=x", "log_buf_len=", "log_buf_len=0", "log_buf_len=1MB",
 		"mem=0", "mem=", "mem=M", "mem=64MB", "mem=-1", "mem=99999999999G", "mem=64M@0x80000000",
 		"printk.time=maybe", "printk.time=",
 		"netconsole=", "netconsole", "netconsole=;;",
