@@ -114,7 +114,7 @@ func TestADictionaryIsCutBetweenEntries(t *testing.T) {
 func TestARingWrittenOverIsNoticedAndNeverTrusted(t *testing.T) {
 	rnd := rand.New(rand.NewSource(1))
 	var r Record
-	for range 300 {
+	for range 60 {
 		l := new(klog)
 		for i := range 2000 {
 			l.emit(Info, FacKern, textOf(i), nil)
