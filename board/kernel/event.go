@@ -102,8 +102,15 @@ func SetNetPriority(high bool) {
 
 var setHighFn, setNormalFn = setHigh, setNormal
 
-func setHigh(unsafe.Pointer) { threads[cur].prio = prioNet }
+func setHigh(unsafe.Pointer) {
+	t := &threads[cur]
+	t.prio = prioNet
+	t.high = t.cpuTime + nanotime() - switchedAt
+}
+
 func setNormal(unsafe.Pointer) {
-	threads[cur].prio = prioNormal
+	t := &threads[cur]
+	t.prio = prioNormal
+	overdraw(t, t.cpuTime+nanotime()-switchedAt-t.high)
 	resched = true
 }

@@ -20,6 +20,10 @@ import (
 // debt; when it has come to a slice, computing threads go first until they had
 // as much.
 //
+// The network thread ends its batch when it is done with a poll, which may be
+// later than the others' slice. What it had more is noted, and when that comes to
+// a slice it goes without a turn. So it and a thread that computes have the same.
+//
 // The tick runs only while two threads compete.
 
 const (
@@ -131,7 +135,7 @@ func schedule() {
 		if now == 0 {
 			now = nanotime()
 		}
-		switchTo(dequeue(nextPrio()), now)
+		switchTo(take(nextPrio()), now)
 	}
 	t = &threads[cur]
 	if t.pending&^t.masked != 0 {
@@ -156,6 +160,24 @@ func mayInterrupt() bool {
 	}
 	earned -= price
 	return true
+}
+
+// overdraw notes that t had a turn of ns, of which no more than two slices count:
+// it may have slept meanwhile.
+func overdraw(t *thread, ns int64) {
+	t.over = min(t.over+max(min(ns, 2*slice)-slice, 0), 2*slice)
+}
+
+// take takes the next thread from a queue, which is not empty. One that is
+// overdrawn goes to its end, if there are others.
+func take(prio int) int16 {
+	i := dequeue(prio)
+	if t := &threads[i]; t.over >= slice && runq[prio].head != nobody {
+		t.over -= slice
+		enqueue(i, false)
+		i = dequeue(prio)
+	}
+	return i
 }
 
 // giveWay puts running thread t back into its queue.

@@ -57,6 +57,7 @@ type load struct {
 	w     *wire
 	lines int // of the serial console that were read
 	at    progress
+	used  uint64 // bytes of memory, at most
 
 	sent    atomic.Uint64 // frames of floods
 	answers atomic.Uint64 // credits and echoes
@@ -124,7 +125,7 @@ func (l *load) next() progress {
 		l.t.Fatalf("%s: %v", text, err)
 	}
 	d := p.since(l.at)
-	l.at = p
+	l.at, l.used = p, max(l.used, p.Used)
 	return d
 }
 
@@ -256,13 +257,14 @@ func (l *load) quiet() (sum progress) {
 
 func TestUnderOverloadApplicationsKeepAQuarterOfTheCPU(t *testing.T) {
 	t.Parallel()
+	soak := min(soakTime(), 3*time.Minute)
 	l := bootLoad(t, "gasp.spin=1")
 	alone := l.quiet()
 	// To a port that is read, one that echoes, and one where nobody listens.
 	stop := l.flood(l.frame(9, 18), l.frame(7, 18), l.frame(4242, 18))
-	l.saturated(100e6, 0)
-	used := l.at.Used // the heap has grown to its working size
-	flood := l.saturated(300e6, min(soakTime(), 3*time.Minute))
+	l.saturated(100e6, soak/2)
+	used := l.used // the heap has grown to its working size
+	flood := l.saturated(300e6, soak/2)
 	stop()
 	share := flood.rate(flood.Spins) / alone.rate(alone.Spins)
 	t.Logf("a goroutine that computes kept %.0f %% of its CPU", 100*share)
@@ -277,6 +279,7 @@ func TestUnderOverloadApplicationsKeepAQuarterOfTheCPU(t *testing.T) {
 
 func TestUnderOverloadGoodputHoldsAndPingsRecoverAtOnce(t *testing.T) {
 	t.Parallel()
+	soak := min(soakTime(), 3*time.Minute)
 	l := bootLoad(t, "")
 	var used uint64
 	for _, c := range []struct {
@@ -290,9 +293,9 @@ func TestUnderOverloadGoodputHoldsAndPingsRecoverAtOnce(t *testing.T) {
 	} {
 		peak := l.closedLoop(c.frame, 3000, 96, c.worth)
 		stop := l.flood(c.frame)
-		l.saturated(100e6, 0)
-		used = l.at.Used // the heap has grown to its working size
-		flood := l.saturated(300e6, min(soakTime(), 3*time.Minute))
+		l.saturated(100e6, soak/2)
+		used = l.used // the heap has grown to its working size
+		flood := l.saturated(300e6, soak/2)
 		stop()
 		l.w.ping(56) // behind what was left of the flood
 		// None of what follows waits behind the flood any more. A second ping
