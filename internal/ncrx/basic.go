@@ -38,8 +38,7 @@ func (r *Receiver) endLine(s *sender, now time.Time) {
 	if s.line == nil {
 		return
 	}
-	rec := r.record(s, now)
-	rec.Level = -1
+	rec := Record{From: s.from, Time: now, Level: -1, Auth: r.unsigned()}
 	rec.Usec, rec.Text, rec.HasTime = CutTime(string(s.line))
 	s.line = nil
 	r.emit(rec)

@@ -1,87 +1,83 @@
 package ncrx_test
 
-// Datagrams that Debian's kernel 6.12.107+deb13-armmp sent from QEMU's
-// mcimx6ul-evk, as captured on the wire: to port 6666 in the basic format, to
-// 6667 in the extended, to 6668 in the extended with release and user data.
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
 
-type captured struct {
-	source, port uint16 // UDP, of the sender and of the receiver
-	data         string
+	"github.com/gasp-go/gasp/internal/ncrx"
+	"github.com/gasp-go/gasp/stack/pcap"
+)
+
+// The captures in testdata are of Debian's kernel 6.12.107+deb13-armmp on
+// QEMU's mcimx6ul-evk, as seen on the wire: to port 6666 in the basic format,
+// to 6667 in the extended, to 6668 in the extended with release and user data.
+const (
+	fragmentsCapture = "nc-fragments.pcap"    // long records, control bytes, a dictionary
+	panicCapture     = "panic-basic-ext.pcap" // sysrq-c
+	modparamCapture  = "panic-modparam.pcap"  // sysrq-c, targets by module parameter
+)
+
+// replay receives what a capture has for one port, as a listener there would.
+func replay(t *testing.T, capture string, port uint16) []ncrx.Record {
+	t.Helper()
+	b, err := os.ReadFile("testdata/" + capture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := pcap.NewReader(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := ncrx.NewReceiver()
+	var out []ncrx.Record
+	var at time.Time
+	for {
+		var frame []byte
+		if at, _, frame, err = file.Next(); err != nil {
+			break
+		}
+		d, ok := ncrx.UDP(frame)
+		if !ok {
+			t.Fatalf("a frame of %d bytes without a datagram", len(frame))
+		}
+		if d.To.Port() == port {
+			out = append(out, r.Datagram(d.From, d.Payload, at)...)
+		}
+	}
+	if !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	if s := r.Stats(); s.Datagrams == 0 || s.Malformed+s.Duplicates+s.Incomplete+s.Late+s.Restarts+s.Repeated != 0 {
+		t.Errorf("%+v", s)
+	}
+	return append(out, r.Flush(at)...)
 }
 
-var fragmentsCapture = []captured{
-	{6668, 6668, "6.12.107+deb13-armmp,12,243,9238818,-,ncfrag=0/1041;long line: 0000 0001 0002 0003 0004 0005 0006 0007 0008 0009 0010 0011 0012 0013 0014 0015 0016 0017 0018 0019 0020 0021 0022 0023 0024 0025 0026 0027 0028 0029 0030 0031 0032 0033 0034 0035 0036 0037 0038 0039 0040 0041 0042 0043 0044 0045 0046 0047 0048 0049 0050 0051 0052 0053 0054 0055 0056 0057 0058 0059 0060 0061 0062 0063 0064 0065 0066 0067 0068 0069 0070 0071 0072 0073 0074 0075 0076 0077 0078 0079 0080 0081 0082 0083 0084 0085 0086 0087 0088 0089 0090 0091 0092 0093 0094 0095 0096 0097 0098 0099 0100 0101 0102 0103 0104 0105 0106 0107 0108 0109 0110 0111 0112 0113 0114 0115 0116 0117 0118 0119 0120 0121 0122 0123 0124 0125 0126 0127 0128 0129 0130 0131 0132 0133 0134 0135 0136 0137 0138 0139 0140 0141 0142 0143 0144 0145 0146 0147 0148 0149 0150 0151 0152 0153 0154 0155 0156 0157 0158 0159 0160 0161 0162 0163 0164 0165 0166 0167 0168 0169 0170 0171 0172 0173 0174 0175 0176 0177 0178 0179 0180 0181 0182 0183 0184 0185 0186 01"},
-	{6668, 6668, "6.12.107+deb13-armmp,12,243,9238818,-,ncfrag=948/1041;87 0188 0189 0190 0191 0192 0193 0194 0195 0196 0197 0198 0199 0\n board=mcimx6ul-evk\n run=42\n"},
-	{6667, 6667, "12,243,9238818,-,ncfrag=0/1013;long line: 0000 0001 0002 0003 0004 0005 0006 0007 0008 0009 0010 0011 0012 0013 0014 0015 0016 0017 0018 0019 0020 0021 0022 0023 0024 0025 0026 0027 0028 0029 0030 0031 0032 0033 0034 0035 0036 0037 0038 0039 0040 0041 0042 0043 0044 0045 0046 0047 0048 0049 0050 0051 0052 0053 0054 0055 0056 0057 0058 0059 0060 0061 0062 0063 0064 0065 0066 0067 0068 0069 0070 0071 0072 0073 0074 0075 0076 0077 0078 0079 0080 0081 0082 0083 0084 0085 0086 0087 0088 0089 0090 0091 0092 0093 0094 0095 0096 0097 0098 0099 0100 0101 0102 0103 0104 0105 0106 0107 0108 0109 0110 0111 0112 0113 0114 0115 0116 0117 0118 0119 0120 0121 0122 0123 0124 0125 0126 0127 0128 0129 0130 0131 0132 0133 0134 0135 0136 0137 0138 0139 0140 0141 0142 0143 0144 0145 0146 0147 0148 0149 0150 0151 0152 0153 0154 0155 0156 0157 0158 0159 0160 0161 0162 0163 0164 0165 0166 0167 0168 0169 0170 0171 0172 0173 0174 0175 0176 0177 0178 0179 0180 0181 0182 0183 0184 0185 0186 0187 0188 0189 0190 019"},
-	{6667, 6667, "12,243,9238818,-,ncfrag=969/1013;1 0192 0193 0194 0195 0196 0197 0198 0199 0\n"},
-	{6666, 6666, "[    9.238818] long line: 0000 0001 0002 0003 0004 0005 0006 0007 0008 0009 0010 0011 0012 0013 0014 0015 0016 0017 0018 0019 0020 0021 0022 0023 0024 0025 0026 0027 0028 0029 0030 0031 0032 0033 0034 0035 0036 0037 0038 0039 0040 0041 0042 0043 0044 0045 0046 0047 0048 0049 0050 0051 0052 0053 0054 0055 0056 0057 0058 0059 0060 0061 0062 0063 0064 0065 0066 0067 0068 0069 0070 0071 0072 0073 0074 0075 0076 0077 0078 0079 0080 0081 0082 0083 0084 0085 0086 0087 0088 0089 0090 0091 0092 0093 0094 0095 0096 0097 0098 0099 0100 0101 0102 0103 0104 0105 0106 0107 0108 0109 0110 0111 0112 0113 0114 0115 0116 0117 0118 0119 0120 0121 0122 0123 0124 0125 0126 0127 0128 0129 0130 0131 0132 0133 0134 0135 0136 0137 0138 0139 0140 0141 0142 0143 0144 0145 0146 0147 0148 0149 0150 0151 0152 0153 0154 0155 0156 0157 0158 0159 0160 0161 0162 0163 0164 0165 0166 0167 0168 0169 0170 0171 0172 0173 0174 0175 0176 0177 0178 0179 0180 0181 0182 0183 0184 0185 0186 0187 0188 0189 0190 0191 0192 0193 0194"},
-	{6666, 6666, " 0195 0196 0197 0198 0199 0\n"},
-	{6668, 6668, "6.12.107+deb13-armmp,12,244,9283541,-;short 0000 0001 0002 0003 0004 0005 0006 0007 0008 0009 0010 0011 0012 0013 0014 0015 0016 0017 0018 0019 0020 0021 0022 0023 0024 0025 0026 0027 0028 0029 0030 0031 0032 0033 0034 0035 0036 0037 0038 0039 0040 0041 0042 0043 0044 0045 0046 0047 0048 0049 0050 0051 0052 0053 0054 0055 0056 0057 0058 0059 0060 0061 0062 0063 0064 0065 0066 0067 0068 0069 0070 0071 0072 0073 0074 0075 0076 0077 0078 0079 0080 0081 0082 0083 0084 0085 0086 0087 0088 0089 0090 0091 0092 0093 0094 0095 0096 0097 0098 0099 0100 0101 0102 0103 0104 0105 0106 0107 0108 0109 0110 0111 0112 0113 0114 0115 0116 0117 0\n board=mcimx6ul-evk\n run=42\n"},
-	{6667, 6667, "12,244,9283541,-;short 0000 0001 0002 0003 0004 0005 0006 0007 0008 0009 0010 0011 0012 0013 0014 0015 0016 0017 0018 0019 0020 0021 0022 0023 0024 0025 0026 0027 0028 0029 0030 0031 0032 0033 0034 0035 0036 0037 0038 0039 0040 0041 0042 0043 0044 0045 0046 0047 0048 0049 0050 0051 0052 0053 0054 0055 0056 0057 0058 0059 0060 0061 0062 0063 0064 0065 0066 0067 0068 0069 0070 0071 0072 0073 0074 0075 0076 0077 0078 0079 0080 0081 0082 0083 0084 0085 0086 0087 0088 0089 0090 0091 0092 0093 0094 0095 0096 0097 0098 0099 0100 0101 0102 0103 0104 0105 0106 0107 0108 0109 0110 0111 0112 0113 0114 0115 0116 0117 0\n"},
-	{6666, 6666, "[    9.283541] short 0000 0001 0002 0003 0004 0005 0006 0007 0008 0009 0010 0011 0012 0013 0014 0015 0016 0017 0018 0019 0020 0021 0022 0023 0024 0025 0026 0027 0028 0029 0030 0031 0032 0033 0034 0035 0036 0037 0038 0039 0040 0041 0042 0043 0044 0045 0046 0047 0048 0049 0050 0051 0052 0053 0054 0055 0056 0057 0058 0059 0060 0061 0062 0063 0064 0065 0066 0067 0068 0069 0070 0071 0072 0073 0074 0075 0076 0077 0078 0079 0080 0081 0082 0083 0084 0085 0086 0087 0088 0089 0090 0091 0092 0093 0094 0095 0096 0097 0098 0099 0100 0101 0102 0103 0104 0105 0106 0107 0108 0109 0110 0111 0112 0113 0114 0115 0116 0117 0\n"},
-	{6668, 6668, "6.12.107+deb13-armmp,13,245,9296499,-;two\\x0alines \\x01 bin \\xc3\\xa9 utf\\x08ack\n board=mcimx6ul-evk\n run=42\n"},
-	{6667, 6667, "13,245,9296499,-;two\\x0alines \\x01 bin \\xc3\\xa9 utf\\x08ack\n"},
-	{6666, 6666, "[    9.296499] two\n[    9.296499] lines \x01 bin \xc3\xa9 utf\x08ack\n"},
-	{6668, 6668, "6.12.107+deb13-armmp,11,246,9301696,-;with-dict\\x0a SUBSYSTEM=net\\x0a DEVICE=n2\n board=mcimx6ul-evk\n run=42\n"},
-	{6667, 6667, "11,246,9301696,-;with-dict\\x0a SUBSYSTEM=net\\x0a DEVICE=n2\n"},
-	{6666, 6666, "[    9.301696] with-dict\n[    9.301696]  SUBSYSTEM=net\n[    9.301696]  DEVICE=n2\n"},
-	{6668, 6668, "6.12.107+deb13-armmp,4,248,14365065,-;platform regulator-can-3v3: deferred probe pending: reg-fixed-voltage: can't get GPIO\n SUBSYSTEM=platform\n DEVICE=+platform:regulator-can-3v3\n board=mcimx6ul-evk\n run=42\n"},
-	{6667, 6667, "4,248,14365065,-;platform regulator-can-3v3: deferred probe pending: reg-fixed-voltage: can't get GPIO\n SUBSYSTEM=platform\n DEVICE=+platform:regulator-can-3v3\n"},
-	{6666, 6666, "[   14.365065] platform regulator-can-3v3: deferred probe pending: reg-fixed-voltage: can't get GPIO\n"},
-}
-
-var panicCapture = []captured{
-	{6668, 6668, "6.12.107+deb13-armmp,6,243,10197432,-;sysrq: Trigger a crash\n board=mcimx6ul-evk\n run=42\n"},
-	{6667, 6667, "6,243,10197432,-;sysrq: Trigger a crash\n"},
-	{6666, 6666, "[   10.197432] sysrq: Trigger a crash\n"},
-	{6668, 6668, "6.12.107+deb13-armmp,0,244,10199611,-;Kernel panic - not syncing: sysrq triggered crash\n board=mcimx6ul-evk\n run=42\n"},
-	{6667, 6667, "0,244,10199611,-;Kernel panic - not syncing: sysrq triggered crash\n"},
-	{6666, 6666, "[   10.199611] Kernel panic - not syncing: sysrq triggered crash\n"},
-	{6668, 6668, "6.12.107+deb13-armmp,4,245,10200701,-;CPU: 0 UID: 0 PID: 1 Comm: sh Not tainted 6.12.107+deb13-armmp #1  Debian 6.12.107-1\n board=mcimx6ul-evk\n run=42\n"},
-	{6667, 6667, "4,245,10200701,-;CPU: 0 UID: 0 PID: 1 Comm: sh Not tainted 6.12.107+deb13-armmp #1  Debian 6.12.107-1\n"},
-	{6666, 6666, "[   10.200701] CPU: 0 UID: 0 PID: 1 Comm: sh Not tainted 6.12.107+deb13-armmp #1  Debian 6.12.107-1\n"},
-	{6668, 6668, "6.12.107+deb13-armmp,4,246,10201494,-;Hardware name: Freescale i.MX6 Ultralite (Device Tree)\n board=mcimx6ul-evk\n run=42\n"},
-	{6667, 6667, "4,246,10201494,-;Hardware name: Freescale i.MX6 Ultralite (Device Tree)\n"},
-	{6666, 6666, "[   10.201494] Hardware name: Freescale i.MX6 Ultralite (Device Tree)\n"},
-	{6668, 6668, "6.12.107+deb13-armmp,4,247,10202070,-;Call trace: \n board=mcimx6ul-evk\n run=42\n"},
-	{6667, 6667, "4,247,10202070,-;Call trace: \n"},
-	{6666, 6666, "[   10.202070] Call trace: \n"},
-	{6668, 6668, "6.12.107+deb13-armmp,4,248,10202255,-; unwind_backtrace from show_stack+0x18/0x1c\n board=mcimx6ul-evk\n run=42\n"},
-	{6667, 6667, "4,248,10202255,-; unwind_backtrace from show_stack+0x18/0x1c\n"},
-	{6666, 6666, "[   10.202255]  unwind_backtrace from show_stack+0x18/0x1c\n"},
-	{6668, 6668, "6.12.107+deb13-armmp,4,249,10203686,-; show_stack from dump_stack_lvl+0x54/0x68\n board=mcimx6ul-evk\n run=42\n"},
-	{6667, 6667, "4,249,10203686,-; show_stack from dump_stack_lvl+0x54/0x68\n"},
-	{6666, 6666, "[   10.203686]  show_stack from dump_stack_lvl+0x54/0x68\n"},
-	{6668, 6668, "6.12.107+deb13-armmp,4,250,10204285,-; dump_stack_lvl from panic+0x114/0x380\n board=mcimx6ul-evk\n run=42\n"},
-	{6667, 6667, "4,250,10204285,-; dump_stack_lvl from panic+0x114/0x380\n"},
-	{6666, 6666, "[   10.204285]  dump_stack_lvl from panic+0x114/0x380\n"},
-	{6668, 6668, "6.12.107+deb13-armmp,4,251,10204784,-; panic from sysrq_reset_seq_param_set+0x0/0x90\n board=mcimx6ul-evk\n run=42\n"},
-	{6667, 6667, "4,251,10204784,-; panic from sysrq_reset_seq_param_set+0x0/0x90\n"},
-	{6666, 6666, "[   10.204784]  panic from sysrq_reset_seq_param_set+0x0/0x90\n"},
-	{6668, 6668, "6.12.107+deb13-armmp,0,252,10205738,-;---[ end Kernel panic - not syncing: sysrq triggered crash ]---\n board=mcimx6ul-evk\n run=42\n"},
-	{6667, 6667, "0,252,10205738,-;---[ end Kernel panic - not syncing: sysrq triggered crash ]---\n"},
-	{6666, 6666, "[   10.205738] ---[ end Kernel panic - not syncing: sysrq triggered crash ]---\n"},
-}
-
-var modparamCapture = []captured{
-	{6665, 6666, "[    8.618909] sysrq: Trigger a crash\n"},
-	{6665, 6667, "6,234,8618909,-;sysrq: Trigger a crash\n"},
-	{6665, 6666, "[    8.625026] Kernel panic - not syncing: sysrq triggered crash\n"},
-	{6665, 6667, "0,235,8625026,-;Kernel panic - not syncing: sysrq triggered crash\n"},
-	{6665, 6666, "[    8.626050] CPU: 0 UID: 0 PID: 170 Comm: sh Not tainted 6.12.107+deb13-armmp #1  Debian 6.12.107-1\n"},
-	{6665, 6667, "4,236,8626050,-;CPU: 0 UID: 0 PID: 170 Comm: sh Not tainted 6.12.107+deb13-armmp #1  Debian 6.12.107-1\n"},
-	{6665, 6666, "[    8.626961] Hardware name: Freescale i.MX6 Ultralite (Device Tree)\n"},
-	{6665, 6667, "4,237,8626961,-;Hardware name: Freescale i.MX6 Ultralite (Device Tree)\n"},
-	{6665, 6666, "[    8.627495] Call trace: \n"},
-	{6665, 6667, "4,238,8627495,-;Call trace: \n"},
-	{6665, 6666, "[    8.627675]  unwind_backtrace from show_stack+0x18/0x1c\n"},
-	{6665, 6667, "4,239,8627675,-; unwind_backtrace from show_stack+0x18/0x1c\n"},
-	{6665, 6666, "[    8.628983]  show_stack from dump_stack_lvl+0x54/0x68\n"},
-	{6665, 6667, "4,240,8628983,-; show_stack from dump_stack_lvl+0x54/0x68\n"},
-	{6665, 6666, "[    8.629398]  dump_stack_lvl from panic+0x114/0x380\n"},
-	{6665, 6667, "4,241,8629398,-; dump_stack_lvl from panic+0x114/0x380\n"},
-	{6665, 6666, "[    8.629841]  panic from sysrq_reset_seq_param_set+0x0/0x90\n"},
-	{6665, 6667, "4,242,8629841,-; panic from sysrq_reset_seq_param_set+0x0/0x90\n"},
-	{6665, 6666, "[    8.630838] ---[ end Kernel panic - not syncing: sysrq triggered crash ]---\n"},
-	{6665, 6667, "0,243,8630838,-;---[ end Kernel panic - not syncing: sysrq triggered crash ]---\n"},
+// Linux sends the same records in each format, so what is read of one has to
+// be what is read of the others: two ways through the parser, one text.
+func TestTheFormatsOfOneCaptureSayTheSame(t *testing.T) {
+	lines := func(rs []ncrx.Record) (out []string) {
+		for _, r := range rs {
+			for l := range strings.SplitSeq(r.Text, "\n") {
+				out = append(out, r.Stamp()+l)
+			}
+		}
+		return out
+	}
+	for capture, ports := range map[string][]uint16{
+		fragmentsCapture: {6667, 6668}, panicCapture: {6667, 6668}, modparamCapture: {6667},
+	} {
+		basic := lines(replay(t, capture, 6666))
+		for _, port := range ports {
+			if ext := lines(replay(t, capture, port)); !slices.Equal(basic, ext) {
+				t.Errorf("%s: port %d\n%q\nbasic\n%q", capture, port, ext, basic)
+			}
+		}
+	}
 }

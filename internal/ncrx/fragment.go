@@ -4,23 +4,30 @@ import (
 	"bytes"
 	"container/list"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 )
 
 // maxPieces bounds into how many pieces a record may come. Senders need 40 for
-// the longest.
-const maxPieces = 128
+// the longest. maxPendingEach is how many of maxPending an address may have
+// before it loses its own.
+const (
+	maxPieces      = 128
+	maxPendingEach = 64
+)
 
 // partial is a record of which some fragments have come. It holds no more
 // than what came, whatever total a fragment claims.
 type partial struct {
-	sender *sender
-	head   Packet // of the first fragment that came; Body is nil
-	note   note
+	from   netip.AddrPort
+	head   Packet  // of the first fragment that came; Body is nil
+	sender *sender // nil if it is not known yet whether it is to be believed
+	note   note    // if sequence was asked when the first fragment came
 	pieces []piece // ascending, without overlap
 	left   int     // bytes that have not come
 	since  time.Time
+	asked  time.Time
 }
 
 type piece struct {
@@ -28,23 +35,18 @@ type piece struct {
 	data []byte
 }
 
+// early tells that a record takes its number when the first fragment comes: it
+// is not given out of order by then, nor has it to be whole to be believed.
+func (r *Receiver) early() bool { return !r.opts.Ack && r.opts.Key == nil }
+
 // fragment puts a fragment where it belongs. Fragments of one record have the
-// same sequence number, time and total. Where fragments overlap, what came
-// first stays.
-func (r *Receiver) fragment(s *sender, p *Packet, now time.Time) {
-	e := r.find(s, p)
+// same header and total. Where fragments overlap, what came first stays.
+func (r *Receiver) fragment(from netip.AddrPort, p *Packet, now time.Time) {
+	e := r.find(from, p)
 	if e == nil {
-		n, ok := r.sequence(s, p.Seq, p.Usec, now)
-		if !ok {
-			return // of a record that was given already
+		if e = r.begin(from, p, now); e == nil {
+			return
 		}
-		if r.pending.Len() >= maxPending {
-			r.stats.Evicted++
-			r.giveUp(r.pending.Front(), now)
-		}
-		head := *p
-		head.Body = nil
-		e = r.pending.PushBack(&partial{sender: s, head: head, note: n, since: now, left: p.Total})
 	}
 	q := e.Value.(*partial)
 	fresh, fits := q.insert(p.Offset, p.Body)
@@ -56,19 +58,67 @@ func (r *Receiver) fragment(s *sender, p *Packet, now time.Time) {
 	}
 	if q.left -= fresh; q.left == 0 {
 		r.pending.Remove(e)
-		q.head.Body = q.body()
-		r.emit(r.extended(s, &q.head, q.note, now))
+		r.joined(q, now)
 	}
 }
 
-func (r *Receiver) find(s *sender, p *Packet) *list.Element {
+func (r *Receiver) find(from netip.AddrPort, p *Packet) *list.Element {
 	for e := r.pending.Back(); e != nil; e = e.Prev() {
 		q := e.Value.(*partial)
-		if q.sender == s && q.head.Seq == p.Seq && q.head.Usec == p.Usec && q.head.Total == p.Total {
+		if q.from == from && q.head.Total == p.Total && q.head.Head == p.Head {
 			return e
 		}
 	}
 	return nil
+}
+
+// begin makes room for a record, unless it was given already.
+func (r *Receiver) begin(from netip.AddrPort, p *Packet, now time.Time) *list.Element {
+	q := &partial{from: from, head: *p, since: now, left: p.Total}
+	q.head.Body = nil
+	if r.early() {
+		var ok bool
+		q.sender = r.sender(identity{addr: from}, from)
+		if q.note, ok = r.sequence(q.sender, p.Seq, p.Usec, now); !ok {
+			return nil
+		}
+	} else if q.sender = r.at(from); q.sender != nil && (q.sender.has(p.Seq, p.Usec) || q.sender.queue.holds(p.Seq, p.Usec)) {
+		r.stats.Duplicates++
+		return nil
+	}
+	var oldest *list.Element
+	n := 0
+	for e := r.pending.Back(); e != nil; e = e.Prev() {
+		if e.Value.(*partial).from == from {
+			oldest = e
+			n++
+		}
+	}
+	switch {
+	case n >= maxPendingEach:
+	case r.pending.Len() >= maxPending:
+		oldest = r.pending.Front()
+	default:
+		oldest = nil
+	}
+	if oldest != nil {
+		r.stats.Evicted++
+		r.giveUp(oldest, now)
+	}
+	return r.pending.PushBack(q)
+}
+
+// joined goes on with what is whole, or was given up.
+func (r *Receiver) joined(q *partial, now time.Time) {
+	q.head.Body = q.body()
+	if !r.early() {
+		r.whole(q.from, &q.head, q.left, now)
+		return
+	}
+	rec := r.extended(q.from, &q.head, now)
+	rec.Missing = q.left
+	q.note.mark(&rec)
+	r.emit(rec)
 }
 
 // insert copies what is new of data, which begins at, into the holes between
@@ -117,8 +167,5 @@ func (q *partial) body() []byte {
 func (r *Receiver) giveUp(e *list.Element, now time.Time) {
 	q := r.pending.Remove(e).(*partial)
 	r.stats.Incomplete++
-	q.head.Body = q.body()
-	rec := r.extended(q.sender, &q.head, q.note, now)
-	rec.Missing = q.left
-	r.emit(rec)
+	r.joined(q, now)
 }

@@ -35,6 +35,7 @@ type KV struct {
 // Packet is one extended datagram, taken apart. Body is a slice of the
 // datagram.
 type Packet struct {
+	Head     string // the header as sent, with the ';', without ncfrag
 	Release  string // "" if the sender does not prepend it
 	Level    int    // severity, 0 (emergency) to 7 (debug)
 	Facility int
@@ -88,6 +89,7 @@ func Parse(datagram []byte) (Packet, error) {
 	}
 	p.Level, p.Facility = int(prio&7), int(prio>>3)
 	p.Seq, p.Usec, p.Cont, p.Body = seq, usec, fields[3] == "c", body
+	p.Head = string(head) + ";"
 
 	// From here on it cannot be plain text any more.
 	if len(fields)-4 > maxFields {
@@ -102,6 +104,7 @@ func Parse(datagram []byte) (Packet, error) {
 			if err := p.fragment(value); err != nil {
 				return p, err
 			}
+			p.Head = strings.Replace(p.Head, ","+f, "", 1)
 			continue
 		}
 		p.Fields = append(p.Fields, KV{key, value})

@@ -2,16 +2,15 @@ package ncrx
 
 import (
 	"errors"
-	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestParseReadsEveryHeaderField(t *testing.T) {
 	got, err := Parse([]byte("6.1.0-rc1,30,18446744073709551615,5,c,caller=T1,ncfrag=3/10,x=;ab"))
 	want := Packet{
+		Head:    "6.1.0-rc1,30,18446744073709551615,5,c,caller=T1,x=;",
 		Release: "6.1.0-rc1", Level: 6, Facility: 3, Seq: 1<<64 - 1, Usec: 5, Cont: true,
 		Fields: []KV{{"caller", "T1"}, {"x", ""}}, Body: []byte("ab"), Fragment: true, Offset: 3, Total: 10,
 	}
@@ -97,41 +96,4 @@ func TestStampIsLinuxs(t *testing.T) {
 	if r.Stamp() != "" {
 		t.Errorf("got %q", r.Stamp())
 	}
-}
-
-// FuzzReceiver sends what it is given as a series of datagrams, separated by
-// 0xff, and checks that bounds hold and nothing is given twice.
-func FuzzReceiver(f *testing.F) {
-	f.Add([]byte("6,1,2,-;a\n K=v\n\xff6,3,4,-,ncfrag=0/2;a\xff6,3,4,-,ncfrag=1/2;b"))
-	f.Add([]byte("[    1.000000] text\nmore\xff6.1,6,1,2,c,caller=T1;x"))
-	f.Add([]byte("6,1,2,-,ncfrag=0/32768;x\xff6,1,2,-,ncfrag=32767/32768;y"))
-	f.Add([]byte("6,18446744073709551615,2,-;x\xff6,0,0,-;y"))
-	f.Fuzz(func(t *testing.T, in []byte) {
-		r := NewReceiver()
-		now := time.Unix(0, 0)
-		from := netip.AddrPortFrom(netip.IPv4Unspecified(), 1)
-		var records uint64
-		for _, d := range strings.Split(string(in), "\xff") {
-			if p, err := Parse([]byte(d)); err == nil {
-				if p.Fragment && (p.Total > maxBody || p.Offset < 0 || p.Offset+len(p.Body) > p.Total) {
-					t.Fatalf("fragment out of bounds: %+v", p)
-				}
-				if len(p.Fields) > maxFields {
-					t.Fatalf("%d fields", len(p.Fields))
-				}
-			}
-			records += uint64(len(r.Datagram(from, []byte(d), now)))
-			now = now.Add(100 * time.Millisecond)
-			if r.pending.Len() > maxPending || r.recent.Len() > maxSenders || len(r.senders) != r.recent.Len() {
-				t.Fatal("bounds do not hold")
-			}
-		}
-		records += uint64(len(r.Flush(now)))
-		if s := r.Stats(); s.Records != records {
-			t.Fatalf("%d records given, %d counted", records, s.Records)
-		}
-		if len(r.Flush(now)) != 0 || r.pending.Len() != 0 {
-			t.Fatal("something is left after Flush")
-		}
-	})
 }

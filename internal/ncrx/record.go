@@ -33,13 +33,32 @@ type Record struct {
 
 	// Late: the record is older than one given before, and was counted in
 	// its Gap. Restarted: the sender counts from the beginning again.
-	Late, Restarted bool
+	// Repeated: this number and time were given before, too long ago for the
+	// network's doing: somebody had it sent again, or the sender booted again
+	// and does the same.
+	Late, Restarted, Repeated bool
 
 	// Missing is how many bytes of the text did not come in time; marks in
 	// the text say where. Malformed: the datagram looked like the extended
 	// format but was not; it is given as text.
 	Missing   int
 	Malformed bool
+
+	// With a key in Options: whether the sender has it. BootID is the
+	// sender's life, of a record that is Authentic.
+	Auth   Auth
+	BootID string
+}
+
+// size is about what the record takes of memory, in bytes.
+func (r *Record) size() int {
+	n := 512 + len(r.Text) + len(r.Release)
+	for _, kvs := range [][]KV{r.Fields, r.Dict} {
+		for _, kv := range kvs {
+			n += 64 + len(kv.Key) + len(kv.Value)
+		}
+	}
+	return n
 }
 
 // Stamp returns the time since the sender's boot as Linux prints it, with a

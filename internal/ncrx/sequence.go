@@ -5,16 +5,20 @@ import (
 	"time"
 )
 
-// sender is what is kept of one address that sends.
+// sender is what is kept of one sender.
 type sender struct {
-	from netip.AddrPort
+	id   identity
+	from netip.AddrPort // of the latest record that was new
 
 	// Extended format: the first record since the sender was new or booted,
-	// the one with the highest number, and the latest windowSize, each in
-	// the place of its number modulo windowSize.
+	// the one with the highest number that was given, and the latest
+	// windowSize, each in the place of its number modulo windowSize.
 	started     bool
 	first, last seen
-	window      [windowSize]seen
+	window      *[windowSize]seen
+
+	queue queue // with Options.Ack
+	over  bool  // another life of it has begun: it is not answered
 
 	// Basic format: the beginning of a line whose end has not come, nil if
 	// there is none.
@@ -29,56 +33,105 @@ type seen struct {
 }
 
 // windowSize is how far back duplicates and late records are told apart.
-const windowSize = 64
+const windowSize = 1024
 
-// duplicateTime is within which the network delivers a datagram twice. The
-// same number and time after longer is a sender that booted again and did the
-// same.
+// duplicateTime is within which the network delivers a datagram twice.
 const duplicateTime = time.Second
+
+// backwards is how far, in µs, time may run backwards from one number to a
+// higher one before it is taken for a new boot.
+const backwards = 1e6
 
 // note is what the sequence number of a record tells.
 type note struct {
-	gap             uint64
-	late, restarted bool
+	gap                       uint64
+	late, restarted, repeated bool
+}
+
+func (n note) mark(rec *Record) {
+	rec.Gap, rec.Late, rec.Repeated = n.gap, n.late, n.repeated
+	rec.Restarted = rec.Restarted || n.restarted
 }
 
 // sequence notes that a record came. ok is false for one that was there
-// before. What is neither that, nor new, nor missed lately is the sign of a
-// sender that booted again and counts from the beginning.
+// before.
 func (r *Receiver) sequence(s *sender, seq, usec uint64, now time.Time) (n note, ok bool) {
 	rec := seen{seq, usec, now}
-	place := &s.window[seq%windowSize]
 	switch {
 	case !s.started:
 		s.start(rec)
-	case seq > s.last.seq:
+	case seq > s.last.seq && !s.bootedAhead(usec):
 		n.gap = seq - s.last.seq - 1
 		r.stats.Gap += n.gap
-		*place, s.last = rec, rec
-	case place.seq == seq && place.usec == usec && !place.at.IsZero() && now.Sub(place.at) < duplicateTime:
-		r.stats.Duplicates++
-		return n, false
-	case s.missed(rec) && place.seq != seq:
+		s.note(rec)
+	default:
+		if n, ok = r.old(s, rec); n.restarted {
+			s.start(rec)
+		}
+		return n, ok
+	}
+	return n, true
+}
+
+// old judges a record that is not the sequence's next. What is neither there
+// already nor missed lately is the sign of a sender that booted again and
+// counts from the beginning; not so of one that signs, whose lives are told
+// apart by BOOTID.
+func (r *Receiver) old(s *sender, rec seen) (n note, ok bool) {
+	place := &s.window[rec.seq%windowSize]
+	same := place.seq == rec.seq && place.usec == rec.usec && !place.at.IsZero()
+	missed := s.missed(rec) && (place.seq != rec.seq || place.at.IsZero())
+	// What we asked for may come twice, and that of long ago with it.
+	asked := rec.at.Sub(s.queue.asked) < answerTime && rec.usec <= s.last.usec
+	switch {
+	case missed:
 		n.late = true
 		r.stats.Late++
 		*place = rec
-	default:
-		n.restarted = true
-		r.stats.Restarts++
-		s.start(rec)
+		return n, true
+	case s.id.boot != "", same && rec.at.Sub(place.at) < duplicateTime, asked && (same || s.last.seq-rec.seq >= windowSize):
+		r.stats.Duplicates++
+		return n, false
+	case same && rec.seq > 0:
+		n.repeated = true
+		r.stats.Repeated++
+		return n, true
 	}
+	n.restarted = true
+	r.stats.Restarts++
 	return n, true
 }
 
 func (s *sender) start(rec seen) {
 	s.started = true
 	s.first, s.last = rec, rec
-	s.window = [windowSize]seen{}
+	s.window = new([windowSize]seen)
 	s.window[rec.seq%windowSize] = rec
+}
+
+// note makes rec the last one.
+func (s *sender) note(rec seen) {
+	s.window[rec.seq%windowSize] = rec
+	s.last = rec
 }
 
 // missed tells whether a record fits into a gap of the window.
 func (s *sender) missed(rec seen) bool {
 	return s.last.seq-rec.seq < windowSize &&
 		rec.seq > s.first.seq && s.first.usec <= rec.usec && rec.usec <= s.last.usec
+}
+
+// bootedAhead tells from the time that a sender booted again, though it counts
+// on, since the beginning of that life did not come.
+func (s *sender) bootedAhead(usec uint64) bool {
+	return s.id.boot == "" && usec+backwards < s.last.usec && usec+backwards > usec
+}
+
+// has tells whether a record was given.
+func (s *sender) has(seq, usec uint64) bool {
+	if s.window == nil {
+		return false
+	}
+	p := &s.window[seq%windowSize]
+	return p.seq == seq && p.usec == usec && !p.at.IsZero()
 }
