@@ -15,6 +15,9 @@ import (
 type netconsole struct {
 	conn *net.UDPConn
 	recv *ncrx.Receiver
+
+	// each is called at every turn of serve, at least every tick; nil: nothing.
+	each func()
 }
 
 // receiveBuffer is what is asked of the host's kernel for the socket, so that
@@ -26,12 +29,16 @@ const tick = 250 * time.Millisecond
 
 // listenNetconsole opens a socket at addr; port 0 picks a free one.
 func listenNetconsole(addr netip.AddrPort) (*netconsole, error) {
+	return listenOptions(addr, ncrx.Options{})
+}
+
+func listenOptions(addr netip.AddrPort, o ncrx.Options) (*netconsole, error) {
 	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
 	if err != nil {
 		return nil, err
 	}
 	conn.SetReadBuffer(receiveBuffer) // the host may grant less
-	return &netconsole{conn: conn, recv: ncrx.NewReceiver()}, nil
+	return &netconsole{conn: conn, recv: ncrx.New(o)}, nil
 }
 
 // port is the port of the socket.
@@ -45,6 +52,9 @@ func (n *netconsole) serve(ctx context.Context, deliver func(*ncrx.Record)) erro
 		for i := range rs {
 			deliver(&rs[i])
 		}
+		for _, a := range n.recv.Responses() {
+			n.conn.WriteToUDPAddrPort(a.Data, a.To) // lost, as on the wire: it is asked for again
+		}
 	}
 	// One more byte than a datagram can have.
 	buf := make([]byte, 1<<16)
@@ -53,6 +63,9 @@ func (n *netconsole) serve(ctx context.Context, deliver func(*ncrx.Record)) erro
 	stop := context.AfterFunc(ctx, func() { n.conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	for ctx.Err() == nil {
+		if n.each != nil {
+			n.each()
+		}
 		n.conn.SetReadDeadline(time.Now().Add(tick))
 		if ctx.Err() != nil {
 			break

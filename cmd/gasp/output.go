@@ -94,6 +94,9 @@ func remarks(r *ncrx.Record) []string {
 	if r.Malformed {
 		out = append(out, "the next line is a datagram that is malformed")
 	}
+	if r.Auth == ncrx.Forged {
+		out = append(out, "the next record is not to be believed: its signature is wrong")
+	}
 	return out
 }
 
@@ -110,7 +113,11 @@ func consoleLines(r *ncrx.Record) []string {
 // dictLines returns the dictionary of a record as lines below its text.
 func dictLines(r *ncrx.Record) []string {
 	var out []string
-	for _, kv := range r.Dict {
+	dict := r.Dict
+	if n := len(dict) - 2; n >= 0 && dict[n].Key == "BOOTID" && dict[n+1].Key == "HMAC" {
+		dict = dict[:n] // a signature, and no key to check it with
+	}
+	for _, kv := range dict {
 		out = append(out, strings.Repeat(" ", len(r.Stamp()))+kv.Key+"="+kv.Value)
 	}
 	return out
