@@ -107,23 +107,29 @@ const slowMSS = 1448
 
 // send hands down one TCP packet of n bytes of payload, to be cut.
 func (s *slowMAC) send(n int) {
-	payload := pattern(n, s.seq)
-	d := segmentSpec{port: 80, seq: s.seq, ack: 5, flags: tcpACK, window: 77, options: stamp(3)}
-	f := d.frame()
-	pkt := gv.NewPacketBuffer(gv.PacketBufferOptions{ReserveHeaderBytes: len(f), Payload: bufferOf(payload)})
+	pkt := s.packet(n)
 	defer pkt.DecRef()
-	copy(pkt.TransportHeader().Push(tcpLen+12), f[ethLen+ip4Len:])
-	copy(pkt.NetworkHeader().Push(ip4Len), f[ethLen:])
-	copy(pkt.LinkHeader().Push(ethLen), f)
-	pkt.NetworkProtocolNumber, pkt.TransportProtocolNumber = header.IPv4ProtocolNumber, header.TCPProtocolNumber
-	pkt.GSOOptions = gv.GSO{Type: gv.GSOTCPv4, NeedsCsum: true, CsumOffset: header.TCPChecksumOffset, MSS: slowMSS, L3HdrLen: ip4Len}
 	var list gv.PacketBufferList
 	list.PushBack(pkt)
 	if n, err := s.st.link.WritePackets(list); n != 1 || err != nil {
 		s.t.Fatal(n, err)
 	}
+}
+
+// packet makes the TCP packet that comes next.
+func (s *slowMAC) packet(n int) *gv.PacketBuffer {
+	payload := pattern(n, s.seq)
+	d := segmentSpec{port: 80, seq: s.seq, ack: 5, flags: tcpACK, window: 77, options: stamp(3)}
+	f := d.frame()
+	pkt := gv.NewPacketBuffer(gv.PacketBufferOptions{ReserveHeaderBytes: len(f), Payload: bufferOf(payload)})
+	copy(pkt.TransportHeader().Push(tcpLen+12), f[ethLen+ip4Len:])
+	copy(pkt.NetworkHeader().Push(ip4Len), f[ethLen:])
+	copy(pkt.LinkHeader().Push(ethLen), f)
+	pkt.NetworkProtocolNumber, pkt.TransportProtocolNumber = header.IPv4ProtocolNumber, header.TCPProtocolNumber
+	pkt.GSOOptions = gv.GSO{Type: gv.GSOTCPv4, NeedsCsum: true, CsumOffset: header.TCPChecksumOffset, MSS: slowMSS, L3HdrLen: ip4Len}
 	s.seq += uint32(n)
 	s.want = append(s.want, payload...)
+	return pkt
 }
 
 // drain lets frames leave, and calls between after each, until nothing waits. A
@@ -224,6 +230,27 @@ func TestBurstsOverASlowWireLoseNothingAndKeepOrder(t *testing.T) {
 				t.Errorf("%+v", st)
 			}
 		})
+	}
+}
+
+func TestAPacketOfWhichPartIsSentMayQueueBehindAnother(t *testing.T) {
+	s := newSlowMAC(t, 100_000_000, 16, 0)
+	s.drain(nil)
+	pkt := s.packet(64 << 10)
+	defer pkt.DecRef()
+	st, sent := s.st.link.write(pkt, 0)
+	if st != netdev.TxBusy || sent == 0 {
+		t.Fatal(st, sent)
+	}
+	// Before its sender gets to queue it another's packet comes.
+	other := gv.NewPacketBuffer(gv.PacketBufferOptions{Payload: bufferOf(make([]byte, 100))})
+	defer other.DecRef()
+	if !s.st.link.enqueue(other, 0) || !s.st.link.enqueue(pkt, sent) {
+		t.Fatal("no room")
+	}
+	s.drain(nil)
+	if n := s.check(); n != 0 {
+		t.Errorf("%d segments are missing", n)
 	}
 }
 

@@ -22,14 +22,21 @@ const (
 // the device's queue is stopped or being worked off.
 type txq struct {
 	mu    sync.Mutex
-	pkts  []*gv.PacketBuffer // ring of txqPackets, made when first needed
+	pkts  []queuedPacket // ring of txqPackets, made when first needed
 	head  int
 	bytes int
-	sent  int // bytes of payload of the first packet that are sent
 
 	n      atomic.Int32 // packets; written under mu
 	queued atomic.Uint64
 	full   atomic.Uint64
+}
+
+// queuedPacket is a packet of which sent bytes of payload are sent already. That may
+// be so behind the first too: between the driver's answer and the queue another
+// goroutine's packet may come.
+type queuedPacket struct {
+	*gv.PacketBuffer
+	sent int
 }
 
 // enqueue keeps pkt, of which sent bytes of payload are sent already, and reports
@@ -41,12 +48,9 @@ func (l *link) enqueue(pkt *gv.PacketBuffer, sent int) bool {
 	ok := n < txqPackets && q.bytes < txqBytes
 	if ok {
 		if q.pkts == nil {
-			q.pkts = make([]*gv.PacketBuffer, txqPackets)
+			q.pkts = make([]queuedPacket, txqPackets)
 		}
-		if n == 0 {
-			q.sent = sent
-		}
-		q.pkts[(q.head+n)%txqPackets] = pkt.IncRef()
+		q.pkts[(q.head+n)%txqPackets] = queuedPacket{pkt.IncRef(), sent}
 		q.bytes += pkt.Data().Size()
 		q.n.Store(int32(n + 1))
 		q.queued.Add(1)
@@ -72,17 +76,16 @@ func (l *link) dequeue() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for q.n.Load() > 0 {
-		pkt := q.pkts[q.head]
-		st, sent := l.write(pkt, q.sent)
+		pkt := &q.pkts[q.head]
+		st, sent := l.write(pkt.PacketBuffer, pkt.sent)
 		if st == netdev.TxBusy {
-			q.sent = sent
+			pkt.sent = sent
 			return
 		}
-		q.pkts[q.head] = nil
 		q.head = (q.head + 1) % txqPackets
 		q.bytes -= pkt.Data().Size()
-		q.sent = 0
 		q.n.Add(-1)
 		pkt.DecRef()
+		*pkt = queuedPacket{}
 	}
 }
