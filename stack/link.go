@@ -33,6 +33,7 @@ type link struct {
 	now   func() int64 // ns, monotonic
 	early earlyStats
 	gro   gro
+	tcp   *tcpProtocol
 	tso   tsoStats
 	txq   txq
 
@@ -70,7 +71,7 @@ type linkDrops struct {
 const maxGather = 16
 
 func newLink(dev *netdev.Device, now func() int64) *link {
-	l := &link{dev: dev, now: now}
+	l := &link{dev: dev, now: now, tcp: new(tcpProtocol)}
 	l.local.Store(new(localAddrs))
 	l.setStation(dev.MAC())
 	return l

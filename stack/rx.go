@@ -80,7 +80,9 @@ func (l *link) enter(proto tcpip.NetworkProtocolNumber, to tcpip.PacketType, p b
 	if verified != l.verified.Load() {
 		l.verified.Store(verified)
 	}
+	l.tcp.delivering.Store(pkt)
 	(*d).DeliverNetworkPacket(proto, pkt)
+	l.tcp.delivering.Store(nil)
 }
 
 // martian reports whether gVisor, which does not look, would answer what must

@@ -136,6 +136,7 @@ func New(cfg Config) (*Stack, error) {
 	if s.clock == nil {
 		s.clock = tcpip.NewStdClock()
 	}
+	proto := new(tcpProtocol)
 	s.gv = gv.New(gv.Options{
 		NetworkProtocols: []gv.NetworkProtocolFactory{
 			arp.NewProtocol,
@@ -144,7 +145,7 @@ func New(cfg Config) (*Stack, error) {
 			ipv6.NewProtocolWithOptions(s.ipv6Options()),
 		},
 		TransportProtocols: []gv.TransportProtocolFactory{
-			newTCP, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6,
+			proto.newTCP, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6,
 		},
 		Clock:       s.clock,
 		SecureRNG:   cfg.Rand,
@@ -158,6 +159,7 @@ func New(cfg Config) (*Stack, error) {
 		cfg.Now = func() int64 { return int64(time.Since(start)) }
 	}
 	s.link = newLink(cfg.Device, cfg.Now)
+	s.link.tcp = proto
 	s.link.groups = groups{
 		dev: cfg.Device, left: s.Left, logf: s.logf, joined: map[netip.Addr]uint64{},
 	}

@@ -163,6 +163,9 @@ func TestTCPBulkSurvivesARingThatIsOftenFull(t *testing.T) {
 		if full && (st.Device.TxBusy == 0 || st.Link.TxQueued == 0) || st.Link.OutNoBuffer+st.Device.TxDropped != 0 {
 			t.Errorf("full ring %v: %+v", full, st)
 		}
+		if n := b.Stats().Link.TCPDirect; n == 0 {
+			t.Error("all segments went to gVisor's goroutine")
+		}
 		if st.TCP.RetransSegs > 0 {
 			t.Logf("retransmitted without loss: %d", st.TCP.RetransSegs)
 		}

@@ -34,6 +34,7 @@ type LinkStats struct {
 	InDetached      uint64 `json:"InDetached"`      // the stack was closed
 	GROPackets      uint64 `json:"GROPackets"`      // packets that GRO gave to gVisor
 	GROMerged       uint64 `json:"GROMerged"`       // TCP segments in them beyond the first of each
+	TCPDirect       uint64 `json:"TCPDirect"`       // TCP packets that the network thread processed itself
 	TSOPackets      uint64 `json:"TSOPackets"`      // TCP packets cut into segments
 	TSOSegments     uint64 `json:"TSOSegments"`     // segments they were cut into
 	TxQueued        uint64 `json:"TxQueued"`        // packets that waited for room in the ring
@@ -154,6 +155,7 @@ func (l *link) stats() LinkStats {
 		InDetached:      l.drops.detached.Load(),
 		GROPackets:      l.gro.packets.Load(),
 		GROMerged:       l.gro.merged.Load(),
+		TCPDirect:       l.tcp.direct.Load(),
 		TSOPackets:      l.tso.packets.Load(),
 		TSOSegments:     l.tso.segments.Load(),
 		TxQueued:        l.txq.queued.Load(),

@@ -2,16 +2,75 @@ package stack
 
 import (
 	"runtime"
+	"sync/atomic"
+	_ "unsafe" // go:linkname
 
 	gv "gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 )
 
-// newTCP returns gVisor's TCP with one goroutine that processes segments. It would
-// make one for each P, of which there are more than CPUs: one that finds an
+// gVisor's TCP queues each segment at its endpoint and has a goroutine of its own
+// process it. That costs a goroutine and a thread that wake up, look for more work
+// and sleep again, for every packet; and when the endpoint then tells its listeners
+// the network thread comes while the goroutine holds the endpoint's lock. So a
+// segment of an established connection that the network thread delivers is
+// processed there and then, as datagrams are.
+
+// gvTCP is what gVisor's stack wants of its TCP.
+type gvTCP interface {
+	gv.TransportProtocol
+	gv.SendBufSizeProto
+	QueuePacket(ep gv.TransportEndpoint, id gv.TransportEndpointID, pkt *gv.PacketBuffer)
+}
+
+// tcpProtocol is gVisor's TCP, in which segments of the network thread do without
+// the goroutine.
+type tcpProtocol struct {
+	gvTCP
+
+	// delivering is the packet that the network thread is delivering. A segment
+	// that comes by another way may come from within an endpoint, with its lock
+	// held: that of a connection over loopback comes so.
+	delivering atomic.Pointer[gv.PacketBuffer]
+
+	direct atomic.Uint64 // segments processed by the network thread
+}
+
+// newTCP makes the protocol with one goroutine for the segments that are left. It
+// would make one for each P, of which there are more than CPUs: one that finds an
 // endpoint locked by another spins until the kernel lets that go on, which took
 // a third of the time of a connection over loopback.
-func newTCP(s *gv.Stack) gv.TransportProtocol {
+func (p *tcpProtocol) newTCP(s *gv.Stack) gv.TransportProtocol {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	return tcp.NewProtocol(s)
+	p.gvTCP = tcp.NewProtocol(s).(gvTCP)
+	return p
 }
+
+// QueuePacket is what gVisor calls with each segment that is for an endpoint.
+//
+// While a user owns the endpoint a segment is queued and nobody is woken: the user
+// sees to it when it lets go (tcp.Endpoint.UnlockUser). So the network thread owns
+// it, without keeping the lock, which handleConnected takes. If another goroutine
+// has that meanwhile, the segment is still there at the end, and UnlockUser wakes
+// gVisor's goroutine for it.
+func (p *tcpProtocol) QueuePacket(ep gv.TransportEndpoint, id gv.TransportEndpointID, pkt *gv.PacketBuffer) {
+	e, ok := ep.(*tcp.Endpoint)
+	if !ok || p.delivering.Load() != pkt || e.EndpointState() != tcp.StateEstablished || !e.TryLock() {
+		p.gvTCP.QueuePacket(ep, id, pkt)
+		return
+	}
+	e.ResumeWork() // it unlocks
+	e.LockUser()
+	p.gvTCP.QueuePacket(ep, id, pkt)
+	e.ResumeWork()
+	handleConnected(e)
+	e.LockUser()
+	e.UnlockUser()
+	p.direct.Add(1)
+}
+
+// handleConnected processes the segments that are queued at an endpoint, unless
+// its lock is held.
+//
+//go:linkname handleConnected gvisor.dev/gvisor/pkg/tcpip/transport/tcp.handleConnected
+func handleConnected(*tcp.Endpoint)

@@ -1,0 +1,1 @@
+// This file lets tcp.go declare a function that is linked by name.
