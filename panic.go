@@ -3,6 +3,7 @@
 package gasp
 
 import (
+	"runtime/debug"
 	"unsafe"
 
 	"github.com/gasp-go/gasp/board/kernel"
@@ -15,15 +16,29 @@ func (s *System) armPanic() {
 	panics.Setup(panics.Hooks{
 		Now:       kernel.Nanotime,
 		Restart:   kernel.Restart,
+		Pet:       kernel.PetWatchdog,
+		Idle:      kernel.PetWatchdog,
 		Symbolize: kernel.Symbol,
+		Frame:     kernel.Frame,
+		Line:      kernel.Line,
 		Stack:     func(sp uint32, i int) (uint32, bool) { return kernel.Peek(sp + 4*uint32(i)) },
+		Signal:    signalFrame,
+		Thread:    threadLine,
 		Timeout:   s.Args.Panic,
 		Version:   kernel.Version,
 		Build:     kernel.BuildID(),
 		Board:     s.Board.Name,
+		Reset:     s.Board.SoC.ResetCause(),
 	})
 	panics.AddReport(panics.Report{Name: "system", Line: s.systemLine})
 	kernel.PanicHook = enterPanic
+	kernel.PanicBeats = panics.Beats
+	// All goroutines: who died of a lock needs to know who holds it.
+	traceback := "all"
+	if s.Args.Traceback != "" {
+		traceback = s.Args.Traceback
+	}
+	debug.SetTraceback(traceback)
 }
 
 // lastCause is what enterPanic hands on; a variable, as its address is passed.
@@ -48,10 +63,36 @@ func enterPanic(c *kernel.Cause) {
 		p.Kind = panics.Signal
 	case kernel.CauseFault:
 		p.Kind = panics.Fault
+	case kernel.CauseSoftLockup:
+		panics.Hung(p)
 	default:
 		p.Kind = panics.KernelFault
 	}
 	panics.Enter(p)
+}
+
+// threadInfo is what threadLine works on; a variable, as its address is passed.
+var threadInfo kernel.ThreadInfo
+
+// threadLine writes what the kernel's i-th thread does. Trap context.
+func threadLine(i int, t *panics.Text, w *panics.Where) bool {
+	th := &threadInfo
+	if !kernel.ThreadAt(i, th) {
+		return false
+	}
+	w.PC, w.LR, w.SP = th.Regs[15], th.Regs[14], th.Regs[13]
+	t.Str("Thread ").Dec(uint64(th.ID))
+	if th.Net {
+		t.Str(" (network)")
+	}
+	t.Str(" ").Str(th.State()).Str(":")
+	return true
+}
+
+// signalFrame finds what a signal interrupted. Trap context.
+func signalFrame(pc, sp uint32) (w panics.Where, ok bool) {
+	at, ok := kernel.SignalFrame(pc, sp)
+	return panics.Where{PC: at.Regs[15], LR: at.Regs[14], SP: at.Regs[13]}, ok
 }
 
 // systemLine writes the kernel's own part of the report. Trap context.
@@ -110,6 +151,48 @@ func FaultInPanic() {
 		return false
 	}})
 	panic("asked to fault in the panic path")
+}
+
+// HangInTrap loops in trap context, for ever. For demonstrations and tests.
+func HangInTrap() { trap.Run(func(unsafe.Pointer) { hang() }, nil) }
+
+// HangInTopHalf makes the next interrupt of the interfaces' MACs loop for ever in
+// its top half, and causes one. For demonstrations and tests.
+func HangInTopHalf() {
+	for _, n := range system.Interfaces {
+		kernel.HandleIRQ(n.Port.IRQ, hang)
+		kernel.PendIRQ(n.Port.IRQ)
+	}
+}
+
+// HangInPanic makes the panic path loop for ever in the middle of the report, and
+// then panics. For demonstrations and tests.
+func HangInPanic() {
+	panics.AddReport(panics.Report{Name: "hanging", Line: func(int, *panics.Text) bool {
+		hang()
+		return false
+	}})
+	panic("asked to hang in the panic path")
+}
+
+// FaultAlwaysInPanic makes every report of the panic path fault, and the look at
+// the network too, and then panics. For demonstrations and tests.
+func FaultAlwaysInPanic() {
+	for panics.AddReport(panics.Report{Name: "faulty", Line: func(int, *panics.Text) bool {
+		touchNull(nil)
+		return false
+	}}) {
+	}
+	panic("asked to fault in every step of the panic path")
+}
+
+var hung uint32
+
+//go:noinline
+func hang() {
+	for {
+		hung++
+	}
 }
 
 type unmapped struct{ a, b int }

@@ -73,6 +73,7 @@ func Start() *System {
 	// traceback, and not of the lack of memory.
 	debug.SetMaxStack(int(kernel.MemoryStat().Free / 8))
 	s.armPanic()
+	s.startWatchdog()
 	s.waitSeeded()
 	s.startNetwork()
 	go s.setClock()

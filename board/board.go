@@ -14,9 +14,6 @@ type Board struct {
 
 	// Ethernet lists the ports in the order of their interface names.
 	Ethernet []Ethernet
-
-	// Watchdog, where the board has one, is stroked by the firmware.
-	Watchdog Watchdog
 }
 
 // SoC is what every board with one SoC has in common. A package of the SoC has
@@ -74,12 +71,6 @@ type UART interface {
 
 	// TxInterrupt enables or masks the interrupt that says there is room.
 	TxInterrupt(on bool)
-}
-
-// Watchdog is a board's hardware watchdog.
-type Watchdog interface {
-	Start(seconds int) error // arm it; it cannot be disarmed on i.MX
-	Stroke()                 // trap context
 }
 
 var current *Board

@@ -21,7 +21,8 @@ import (
 type Hooks struct {
 	Now     func() int64 // ns since boot
 	Restart func()       // resets the SoC
-	Idle    func()       // called again and again while waiting; keeps a watchdog content
+	Pet     func()       // keeps a watchdog content; called for each line
+	Idle    func()       // called again and again while waiting; likewise
 
 	// Symbolize names the function at pc and pc's offset in it; "" if it is
 	// in none.
@@ -35,10 +36,30 @@ type Hooks struct {
 	// seconds, less than 0 restarts at once.
 	Timeout int
 
+	// Frame is the size of the frame at pc: how far the caller's stack pointer is
+	// above the callee's, of which the lowest word is the return address; 0: there
+	// is none yet, or in a leaf.
+	Frame func(pc uint32) (size uint32, ok bool)
+
+	// Line is the place in the source; line 0 if it is unknown.
+	Line func(pc uint32) (file string, line uint32)
+
+	// Signal tells where a signal's handler returns to, if pc and sp are those with
+	// which it does.
+	Signal func(pc, sp uint32) (w Where, ok bool)
+
+	// Thread writes what the i-th thread is and does, and tells where; it reports
+	// false when there are no more.
+	Thread func(i int, t *Text, w *Where) bool
+
 	Version string // of the firmware
 	Build   string // its build ID
 	Board   string // the board's name
+	Reset   string // why the SoC last left reset
 }
+
+// Where is where a thread is.
+type Where struct{ PC, LR, SP uint32 }
 
 // Poller is a network device in a panic: netpoll.Endpoint.
 type Poller interface {
@@ -102,8 +123,9 @@ func AddReport(r Report) bool {
 	return true
 }
 
-// maxDepth is how often Enter may be entered before it gives up the report.
-const maxDepth = 12
+// maxDepth is how often Enter may be entered before it gives up the report. Every
+// step may fault, and every device.
+const maxDepth = len(steps) + MaxReports + MaxPollers + 4
 
 // state is how far the panic is. A fault throws the CPU out of everything but
 // this.
@@ -118,10 +140,21 @@ type state struct {
 	began   int64 // when
 	polling int   // 1 + index of the device being polled, 0: none
 	bad     [MaxPollers]bool
-	text    Text
+
+	walk   walk
+	thread int // the next to show
+	where  Where
+	text   Text
 }
 
 var dying state
+
+// beats counts lines made and looks at the network.
+var beats atomic.Uint32
+
+// Beats changes as long as the panic path makes progress: by it a watchdog tells
+// one that has much to say from one that hangs. Any context.
+func Beats() uint32 { return beats.Load() + console.Progress() }
 
 // Enter ends the firmware because of c, which is copied. It may be entered
 // again from within itself, by a fault; the first cause stays the cause. It
@@ -215,6 +248,10 @@ func (s *state) begin() *Text {
 // emit logs the line that was made; the flush brings it to all consoles before
 // the next is made.
 func (s *state) emit(level console.Level) {
+	beats.Add(1)
+	if hooks.Pet != nil {
+		hooks.Pet()
+	}
 	s.emitting = true
 	console.Emit(level, console.FacKern, s.text.Bytes(), nil)
 	s.emitting = false

@@ -149,6 +149,46 @@ func nilRead() Cause {
 	return c
 }
 
+func TestFramesAreWalkedWhereTheyAreKnown(t *testing.T) {
+	// Three functions: f, a leaf, was called by g, whose frame has 8 bytes, and g by
+	// a signal's handler; the signal came in h, which began it all.
+	stack := map[uint32]uint32{0x1000: 0x80020204, 0x1008: 0}
+	m := setup(t, func(h *Hooks) {
+		h.Stack = func(sp uint32, i int) (uint32, bool) { v, ok := stack[sp+4*uint32(i)]; return v, ok }
+		h.Symbolize = func(pc uint32) (string, uint32) {
+			for i, name := range []string{"main.f", "main.g", "main.handler", "main.h"} {
+				if at := 0x80020000 + 0x100*uint32(i); pc >= at && pc < at+0x100 {
+					return name, pc - at
+				}
+			}
+			return "", 0
+		}
+		h.Frame = func(pc uint32) (uint32, bool) {
+			if pc>>8&0xf == 1 {
+				return 8, true
+			}
+			return 0, pc>>8&0xf < 4
+		}
+		h.Line = func(pc uint32) (string, uint32) { return "x.go", pc & 0xff }
+		h.Signal = func(pc, sp uint32) (Where, bool) {
+			return Where{PC: 0x80020310, LR: 1, SP: 0x2000}, pc == 0x80020204 && sp == 0x1008
+		}
+		h.Thread = func(i int, t *Text, w *Where) bool {
+			t.Str("Thread ").Dec(uint64(i)).Str(" runs:")
+			*w = Where{PC: 0x80020004, LR: 0x80020308, SP: 0x1000}
+			return i < 2
+		}
+	})
+	c := Cause{Kind: KernelFault, Trap: FIQ, HasRegs: true, Regs: [17]uint32{13: 0x1000, 14: 0x80020108, 15: 0x80020010}}
+	run(t, c)
+	got := strings.Join(m.lines[len(m.lines)-10:], "\n")
+	want := "Call trace:\n main.f+0x10 x.go:16\n main.g+0x8 x.go:4\n <signal>\n main.h+0x10 x.go:16\n" +
+		"Thread 0 runs:\n main.f+0x4 x.go:4\n main.h+0x8 x.go:4\nThread 1 runs:\n main.f+0x4 x.go:4"
+	if !strings.Contains(strings.Join(m.lines, "\n"), want) {
+		t.Errorf("got\n%s", got)
+	}
+}
+
 func TestTheReportSaysWhatHappenedFirstAndThatItIsCompleteLast(t *testing.T) {
 	m := setup(t, nil)
 	AddReport(Report{"eth0", func(i int, t *Text) bool { t.Str("eth0: tx_packets ").Dec(uint64(41 + i)); return i < 2 }})
@@ -278,7 +318,12 @@ func TestWhateverLineFaultsTheLastLineIsStillPrinted(t *testing.T) {
 
 func TestAPanicThatOnlyFaultsStillRestarts(t *testing.T) {
 	always := func() { panic(fault{Cause{Kind: KernelFault}}) }
-	m := setup(t, func(h *Hooks) { h.Timeout = 1 })
+	m := setup(t, func(h *Hooks) {
+		h.Timeout = 4
+		idle := h.Idle
+		h.Idle = func() { idle(); always() }
+	})
+	m.idleLimit = 200
 	for i := range MaxReports {
 		AddReport(Report{fmt.Sprint(i), func(int, *Text) bool { always(); return false }})
 	}

@@ -2,11 +2,8 @@ package panics
 
 import "github.com/gasp-go/gasp/console"
 
-const (
-	maxLines = 64  // of one step
-	maxWords = 512 // of the stack that are looked at
-	maxCalls = 24  // of these that are shown
-)
+// maxLines bounds the lines of one step.
+const maxLines = 128
 
 // steps are the fixed parts of the report, in order. Each makes its line i, or
 // reports that it has no more.
@@ -15,6 +12,7 @@ var steps = [...]func(s *state, i int, t *Text) (console.Level, bool){
 	identity,
 	registers,
 	backtrace,
+	threads,
 }
 
 // cause comes first: if only one datagram gets out, it should be this one.
@@ -53,6 +51,9 @@ func identity(s *state, i int, t *Text) (console.Level, bool) {
 			now = uint64(max(hooks.Now(), 0))
 		}
 		t.Str("Uptime: ").Dec(now/1e9).Str(".").pad(now/1e6%1e3, 3).Str(" s")
+		if hooks.Reset != "" {
+			t.Str(", last reset: ").Str(hooks.Reset)
+		}
 	default:
 		return 0, false
 	}
@@ -86,32 +87,4 @@ func registers(s *state, i int, t *Text) (console.Level, bool) {
 		return 0, false
 	}
 	return console.Warning, true
-}
-
-// backtrace shows the words on the stack that look like return addresses. The
-// frames are not walked: what walks them needs the stack to be whole. Some of
-// what is shown may be left over from earlier calls, hence the question mark.
-func backtrace(s *state, i int, t *Text) (console.Level, bool) {
-	if !s.cause.HasRegs || hooks.Stack == nil || hooks.Symbolize == nil || i > maxCalls {
-		return 0, false
-	}
-	if i == 0 {
-		t.Str("Call trace:")
-		return console.Warning, true
-	}
-	for w, found := 0, 0; w < maxWords; w++ {
-		pc, ok := hooks.Stack(s.cause.Regs[13], w)
-		if !ok {
-			break
-		}
-		// A return address is behind a call, so never at a function's start.
-		if name, off := hooks.Symbolize(pc); name == "" || off == 0 || pc&3 != 0 {
-			continue
-		}
-		if found++; found == i {
-			t.Str(" ? ").symbol(pc)
-			return console.Warning, true
-		}
-	}
-	return 0, false
 }

@@ -25,6 +25,10 @@ func (s *state) wait() {
 			}
 			// It came back: there is nothing left but to stay.
 		}
+		if s.depth > maxDepth && hooks.Timeout == 0 {
+			continue // nothing works: the watchdog is not kept content any more
+		}
+		beats.Add(1)
 		if s.depth <= maxDepth {
 			s.poll()
 		}

@@ -31,6 +31,13 @@ type Args struct {
 	// negative number restarts at once.
 	Panic int
 
+	// Watchdog says what the lockup detectors look for.
+	Watchdog Watchdog
+
+	// Traceback is what the Go runtime prints of goroutines when it dies, as the
+	// environment variable GOTRACEBACK; "": the default.
+	Traceback string
+
 	// LogLevel is the console loglevel: records with a level below it are
 	// shown. loglevel=, quiet and debug set it; the last one wins.
 	// ignore_loglevel, wherever it stands, shows everything.
@@ -63,6 +70,20 @@ type Args struct {
 	Init []string
 }
 
+// Watchdog are Linux's arguments of that name.
+type Watchdog struct {
+	Thresh    int  // watchdog_thresh=, s; 0: both detectors are off, as by nowatchdog
+	Hard      bool // nmi_watchdog=
+	Soft      bool // off by nosoftlockup
+	SoftPanic bool // softlockup_panic=
+}
+
+// DefaultThresh and MaxThresh are Linux's watchdog_thresh, in s.
+const (
+	DefaultThresh = 10
+	MaxThresh     = 60
+)
+
 // Param is one argument: NAME or NAME=VALUE, quotes removed.
 type Param struct {
 	Name     string
@@ -94,6 +115,7 @@ func Parse(line string) (Args, []error) {
 		line = line[:i]
 	}
 	a := Args{LogLevel: DefaultLogLevel, PrintkTime: true, Gasp: map[string]string{}}
+	a.Watchdog = Watchdog{Thresh: DefaultThresh, Hard: true, Soft: true}
 	var errs []error
 	for line != "" {
 		var p Param
@@ -137,6 +159,37 @@ func (a *Args) set(p Param) string {
 			return err.Error()
 		}
 		a.Panic = int(n)
+	case "watchdog_thresh":
+		n, err := parseInt(p.Value, 0, MaxThresh)
+		if err != nil {
+			return err.Error()
+		}
+		a.Watchdog.Thresh = int(n)
+	case "nowatchdog", "nosoftlockup":
+		if p.HasValue {
+			return name + " takes no value"
+		}
+		a.Watchdog.Soft = false
+		if name == "nowatchdog" {
+			a.Watchdog.Hard = false
+		}
+	case "nmi_watchdog", "softlockup_panic":
+		n, err := parseInt(p.Value, 0, 1)
+		if err != nil {
+			return err.Error()
+		}
+		if name == "nmi_watchdog" {
+			a.Watchdog.Hard = n == 1
+		} else {
+			a.Watchdog.SoftPanic = n == 1
+		}
+	case "GOTRACEBACK":
+		switch p.Value {
+		case "none", "single", "all", "system", "0", "1", "2":
+			a.Traceback = p.Value
+		default:
+			return "none of none, single, all, system"
+		}
 	case "loglevel":
 		n, err := parseInt(p.Value, 0, 15)
 		if err != nil {

@@ -16,7 +16,7 @@ func TestAnEmptyLineGivesTheDefaults(t *testing.T) {
 		if len(errs) != 0 {
 			t.Errorf("%q: %v", line, errs)
 		}
-		want := Args{LogLevel: 7, PrintkTime: true, Gasp: map[string]string{}}
+		want := Args{LogLevel: 7, PrintkTime: true, Watchdog: Watchdog{Thresh: 10, Hard: true, Soft: true}, Gasp: map[string]string{}}
 		if !reflect.DeepEqual(a, want) {
 			t.Errorf("%q: %+v", line, a)
 		}
@@ -33,6 +33,7 @@ func TestEveryArgumentOfAFullLineIsUsed(t *testing.T) {
 		IP:         []IP{{Auto: AutoDHCP}},
 		Netconsole: []string{"+6665@10.0.2.15/eth0,6666@10.0.2.2/"},
 		Panic:      -1,
+		Watchdog:   Watchdog{Thresh: 10, Hard: true, Soft: true},
 		LogLevel:   4,
 		Mem:        64 << 20,
 		LogBufLen:  1 << 20,
@@ -83,11 +84,32 @@ func TestTheLastLogLevelWins(t *testing.T) {
 	}
 }
 
+func TestTheLockupDetectorsAreLinuxs(t *testing.T) {
+	for line, want := range map[string]Watchdog{
+		"":                                      {10, true, true, false},
+		"watchdog_thresh=60":                    {60, true, true, false},
+		"watchdog_thresh=0 nmi_watchdog=0":      {0, false, true, false},
+		"nowatchdog":                            {10, false, false, false},
+		"nowatchdog nmi_watchdog=1":             {10, true, false, false},
+		"nosoftlockup softlockup-panic=1":       {10, true, false, true},
+		"softlockup_panic=1 softlockup_panic=0": {10, true, true, false},
+	} {
+		if a, errs := Parse(line); a.Watchdog != want || len(errs) != 0 {
+			t.Errorf("%q: %+v %v", line, a.Watchdog, errs)
+		}
+	}
+	if a, errs := Parse("GOTRACEBACK=single"); a.Traceback != "single" || len(errs) != 0 {
+		t.Errorf("%+v %v", a, errs)
+	}
+}
+
 func TestABadArgumentIsOneErrorAndIgnored(t *testing.T) {
 	for _, arg := range []string{
 		"panic=", "panic", "panic=soon", "panic=99999999999", "panic=1_0",
 		"loglevel=-1", "loglevel=16", "loglevel=x",
 		"quiet=1", "debug=", "ignore_loglevel=x", "log_buf_len=", "log_buf_len=0", "log_buf_len=1MB",
+		"nowatchdog=1", "nosoftlockup=0", "nmi_watchdog=2", "nmi_watchdog", "softlockup_panic=yes",
+		"watchdog_thresh=-1", "watchdog_thresh=61", "watchdog_thresh=", "GOTRACEBACK=loud", "GOTRACEBACK=crash",
 		"mem=0", "mem=", "mem=M", "mem=64MB", "mem=-1", "mem=99999999999G", "mem=64M@0x80000000",
 		"printk.time=maybe", "printk.time=",
 		"netconsole=", "netconsole", "netconsole=;;",
@@ -106,7 +128,7 @@ func TestABadArgumentIsOneErrorAndIgnored(t *testing.T) {
 		if !errors.As(errs[0], &e) || e.Arg != arg || e.Reason == "" {
 			t.Errorf("%s: %v", arg, errs[0])
 		}
-		want := Args{LogLevel: 5, PrintkTime: true, Panic: 3, Gasp: map[string]string{}}
+		want := Args{LogLevel: 5, PrintkTime: true, Panic: 3, Gasp: map[string]string{}, Watchdog: Watchdog{Thresh: 10, Hard: true, Soft: true}}
 		if !reflect.DeepEqual(a, want) {
 			t.Errorf("%s: changed %+v", arg, a)
 		}

@@ -91,7 +91,7 @@ vector:
 	ADD $4, R0
 	SUB.S $1, R2
 	BNE vector
-	MOVW $·vecFIQ(SB), R1    // reset: never taken, FIQ's path tells
+	MOVW $·vecStray(SB), R1  // reset
 	MOVW R1, 0(R0)
 	MOVW $·vecUnd(SB), R1
 	MOVW R1, 4(R0)
@@ -101,7 +101,7 @@ vector:
 	MOVW R1, 12(R0)
 	MOVW $·vecDabt(SB), R1
 	MOVW R1, 16(R0)
-	MOVW $·vecFIQ(SB), R1    // hypervisor trap: likewise
+	MOVW $·vecStray(SB), R1  // hypervisor trap
 	MOVW R1, 20(R0)
 	MOVW $·vecIRQ(SB), R1
 	MOVW R1, 24(R0)
@@ -126,6 +126,14 @@ vector:
 	MOVW $·fstack(SB), R0
 	MOVW $·fg(SB), g
 	BL setg<>(SB)
+	MOVW $·qstack(SB), R0
+	MOVW $·qg(SB), g
+	MOVW R0, 0(g)
+	ADD $(8*1024), R0, R1
+	MOVW R1, 4(g)
+	ADD $1024, R0            // no guard page: nothing here recurses
+	MOVW R0, 8(g)
+	MOVW R0, 12(g)
 	MOVW $·kg(SB), g
 	MOVW $·threads(SB), R0
 	MCR 15, 0, R0, C13, C0, 4 // TPIDRPRW: current thread
@@ -192,14 +200,64 @@ TEXT ·vecPabt(SB),NOSPLIT|NOFRAME,$0
 	FROMKERNEL(KIND_PABT)
 	SAVE(KIND_PABT)
 
-// FIQ banks r8-r12, so neither macro fits. Nothing is routed to FIQ yet: it is
-// reported as a fault of the kernel, with the interrupted code's PC.
+// Nobody gets here but by a stray branch into the vector table.
+TEXT ·vecStray(SB),NOSPLIT|NOFRAME,$0
+	WORD $0xe7f000f0         // udf #0
+
+// FIQ comes whatever the CPU does: threads and the kernel alike leave F clear. It
+// has a stack and a g of its own and is handled in FIQ mode, so that it can
+// return into any code, the entry of another exception included. A struct
+// faultFrame (fault.go) is saved on the stack: r8 to r14 are the interrupted
+// mode's, which must be entered to see them. If fiq (fiq.go) returns other than
+// 0 the interrupted code dies of it.
 TEXT ·vecFIQ(SB),NOSPLIT|NOFRAME,$0
 	WORD $0xe24ee004         // sub lr, lr, #4
-	WORD $0xee1ddf90         // mrc p15,0,sp,c13,c0,4
-	WORD $0xe58d0044         // str r0, [sp, #CTX_SCRATCH]
-	MOVW $KIND_FIQ, R0
-	B kernelTrap<>(SB)
+	MOVW $·qstack+8112(SB), R13
+	WORD $0xe88d00ff         // stmia sp, {r0-r7}
+	WORD $0xe58de03c         // str lr, [sp, #60]  pc
+	WORD $0xe14f0000         // mrs r0, spsr
+	WORD $0xe58d0040         // str r0, [sp, #64]  cpsr
+	WORD $0xe3a02005         // mov r2, #KIND_FIQ
+	WORD $0xe58d2044         // str r2, [sp, #68]  kind
+	WORD $0xe1a0100d         // mov r1, sp
+	WORD $0xe200001f         // and r0, r0, #0x1f
+	WORD $0xe3500010         // cmp r0, #0x10 (USR)
+	WORD $0x03a0001f         // moveq r0, #0x1f: SYS mode has its registers
+	WORD $0xe38000c0         // orr r0, r0, #0xc0
+	WORD $0xe2812020         // add r2, r1, #32
+	WORD $0xe121f000         // msr cpsr_c, r0
+	WORD $0xe8827f00         // stmia r2, {r8-r14}
+	WORD $0xe321f0d1         // msr cpsr_c, #0xd1
+	MOVW $·qg(SB), g
+	WORD $0xe24dd010         // sub sp, sp, #16
+	WORD $0xe58d1004         // str r1, [sp, #4]
+	BL ·fiq(SB)
+	WORD $0xe59d0008         // ldr r0, [sp, #8]
+	WORD $0xe28dd010         // add sp, sp, #16
+	WORD $0xe3500000         // cmp r0, #0
+	BNE dies
+	WORD $0xe59d0040         // ldr r0, [sp, #64]
+	WORD $0xe16ff000         // msr spsr_fsxc, r0
+	WORD $0xe59de03c         // ldr lr, [sp, #60]
+	WORD $0xe89d00ff         // ldmia sp, {r0-r7}
+	WORD $0xe1b0f00e         // movs pc, lr
+dies:
+	WORD $0xe1a0000d         // mov r0, sp
+	WORD $0xf1020013         // cps #0x13
+	WORD $0xe1a0100d         // mov r1, sp
+	MOVW $·fstack+16384(SB), R2
+	SUB R2, R1, R2
+	CMP $(48*1024), R2
+	BLO below
+	MOVW $·fstack+65536(SB), R1
+below:
+	SUB $128, R1
+	BIC $7, R1
+	WORD $0xe1a0d001         // mov sp, r1
+	WORD $0xe58d0004         // str r0, [sp, #4]
+	MOVW $·fg(SB), g
+	BL ·kernelFault(SB)      // which never returns from a FIQ
+	WORD $0xe7f000f0         // udf #0
 
 // The stack starts 16 bytes below its top: room for the argument.
 TEXT common<>(SB),NOSPLIT|NOFRAME,$0

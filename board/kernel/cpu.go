@@ -19,6 +19,7 @@ func setCurrent(ctx uintptr)
 func saveVFP(p uintptr)
 func loadVFP(p uintptr)
 func wfi()
+func fiqOn()
 func dfar() uint32
 func dfsr() uint32
 func ifsr() uint32
@@ -42,7 +43,9 @@ const stackSize = 64 << 10 // boot_arm.s has the same figure
 var (
 	kstack [stackSize]byte // traps from threads
 	fstack [stackSize]byte // traps from the kernel
+	qstack [8 << 10]byte   // FIQ; boot_arm.s has the same figure
 	kg, fg [128]uintptr
+	qg     [128]uintptr
 	// vecpage holds one whole page for the vector table.
 	vecpage [2 * pageSize]byte
 )

@@ -45,6 +45,11 @@ TEXT ·wfi(SB),NOSPLIT,$0
 	WORD $0xe320f003 // wfi
 	RET
 
+// func fiqOn()
+TEXT ·fiqOn(SB),NOSPLIT,$0
+	WORD $0xf1080040 // cpsie f
+	RET
+
 // func dfar() uint32
 TEXT ·dfar(SB),NOSPLIT,$0-4
 	MRC 15, 0, R0, C6, C0, 0

@@ -9,7 +9,8 @@ const (
 	CauseExit        CauseKind = iota // exit_group: Code is the status
 	CauseSignal                       // a signal that nobody handles: Code is its number
 	CauseFault                        // a thread's fault that could not become a signal
-	CauseKernelFault                  // a fault in trap context
+	CauseKernelFault                  // a fault in trap context, or a hard lockup (Trap 5)
+	CauseSoftLockup                   // goroutines did not run
 )
 
 // Cause is the cause of death. It holds no pointers.
@@ -58,6 +59,7 @@ func die(c *Cause) {
 	case semihosting && c.Kind == CauseExit:
 		semihostExit(c.Code)
 	case PanicHook != nil && nCauses < 64:
+		fiqOn() // a step that hangs is left by it
 		PanicHook(c)
 	}
 	earlyReport(c)

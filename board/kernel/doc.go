@@ -36,6 +36,8 @@
 //	signal.go    signal frames, rt_sigreturn
 //	fault.go     faults of threads and of the kernel
 //	irq.go       interrupt controller, top halves
+//	fiq.go       the interrupt that nothing masks: the watchdog's
+//	lockup.go    hard and soft lockups, who keeps the watchdog content
 //	event.go     waking a goroutine from trap context
 //	fd.go        descriptors, their copies
 //	file.go      open files: console, eventfd

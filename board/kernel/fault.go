@@ -104,7 +104,7 @@ func faultSignal(fsr uint32) (sig, code uint32) {
 	return sigBUS, 3 // BUS_OBJERR
 }
 
-// faultFrame is the interrupted code's state as kernelTrap saves it.
+// faultFrame is the interrupted code's state as kernelTrap and vecFIQ save it.
 type faultFrame struct {
 	r    [15]uint32
 	pc   uint32

@@ -3,6 +3,7 @@
 package kernel_test
 
 import (
+	"path"
 	"reflect"
 	"runtime"
 	"slices"
@@ -86,6 +87,32 @@ func TestSymbolAgreesWithTheRuntime(t *testing.T) {
 	for _, pc := range []uint32{0, 0xffffffff, 0x70000000} {
 		if name, _ := kernel.Symbol(pc); name != "" {
 			t.Errorf("Symbol(%#x) = %q", pc, name)
+		}
+	}
+}
+
+func TestLineAgreesWithTheRuntime(t *testing.T) {
+	for _, fn := range []any{TestSymbolAgreesWithTheRuntime, strings.Index, kernel.Nanotime, runtime.GC, trap.Run} {
+		entry := reflect.ValueOf(fn).Pointer()
+		for pc := entry; pc < entry+64; pc += 4 {
+			f := runtime.FuncForPC(pc)
+			if f.Entry() != entry {
+				break
+			}
+			// FileLine is of the outer function where another is inlined, and so are
+			// these tables.
+			file, want := f.FileLine(pc)
+			if name, line := kernel.Line(uint32(pc)); line != uint32(want) || name != path.Base(file) {
+				t.Errorf("%s: Line(%#x) = %s:%d, want %s:%d", f.Name(), pc, name, line, file, want)
+			}
+			if size, ok := kernel.Frame(uint32(pc)); !ok || size > 4096 || size&3 != 0 || pc == entry && size != 0 {
+				t.Errorf("%s: Frame(%#x) = %d, %v", f.Name(), pc, size, ok)
+			}
+		}
+	}
+	for _, pc := range []uint32{0, 0xffffffff, 0x70000000} {
+		if file, line := kernel.Line(pc); line != 0 || file != "" {
+			t.Errorf("Line(%#x) = %s:%d", pc, file, line)
 		}
 	}
 }

@@ -3,13 +3,15 @@
 package kernel
 
 // Interrupts: the GIC (ARM IHI 0048B), one CPU, no nesting. A top half runs in
-// trap context. Interrupt numbers are the GIC's: SPI n is 32+n.
+// trap context. Interrupt numbers are the GIC's: SPI n is 32+n. All are in group
+// 1, which the GIC signals as IRQ, but one in group 0, which is the FIQ (fiq.go).
 
 const (
 	maxIRQ = 256
 
 	gicdCTLR      = 0x000
 	gicdTYPER     = 0x004
+	gicdIGROUPR   = 0x080
 	gicdISENABLER = 0x100
 	gicdICENABLER = 0x180
 	gicdISPENDR   = 0x200
@@ -17,7 +19,7 @@ const (
 	gicdICACTIVER = 0x380
 	gicdIPRIORITY = 0x400
 	gicdITARGETS  = 0x800
-	giccCTLR      = 0x000
+	giccCTLR      = 0x000 // in secure state: EnableGrp0, EnableGrp1, AckCtl, FIQEn
 	giccPMR       = 0x004
 	giccIAR       = 0x00c
 	giccEOIR      = 0x010
@@ -36,6 +38,7 @@ func initIRQ() {
 		store32(machine.GICD+gicdICENABLER+4*i, 0xffffffff)
 		store32(machine.GICD+gicdICPENDR+4*i, 0xffffffff)   // what the loader
 		store32(machine.GICD+gicdICACTIVER+4*i, 0xffffffff) // left behind
+		store32(machine.GICD+gicdIGROUPR+4*i, 0xffffffff)
 	}
 	for i := uint32(0); i < words*8; i++ {
 		store32(machine.GICD+gicdIPRIORITY+4*i, 0xa0a0a0a0)
@@ -45,7 +48,8 @@ func initIRQ() {
 	}
 	store32(machine.GICD+gicdCTLR, 3)
 	store32(machine.GICC+giccPMR, 0xff)
-	store32(machine.GICC+giccCTLR, 7)
+	// AckCtl: one register acknowledges both groups (GICv1 has no other).
+	store32(machine.GICC+giccCTLR, 0xf)
 	enableIRQ(machine.TimerIRQ)
 }
 

@@ -48,6 +48,7 @@ func initKernelMemory(loaded bool) {
 	ownVar(&causes)
 	ownVar(&kstack)
 	ownVar(&fstack)
+	ownVar(&qstack)
 	ownVar(&vecpage)
 	ownVar(&l1Mem)
 }

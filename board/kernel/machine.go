@@ -58,6 +58,16 @@ type SoC struct {
 	// Restart resets the SoC. Trap context.
 	Restart func()
 
+	// WatchdogIRQ is the interrupt that the watchdog raises before it resets the
+	// SoC, 0: there is none. StartWatchdog arms the watchdog for good: it
+	// interrupts after pretimeout without PetWatchdog, and resets later, after
+	// timeout. Both are in ns and at most 128 s. PetWatchdog also takes back the
+	// interrupt; it must touch nothing but the watchdog's registers: it is called
+	// in FIQ mode. Nil: there is no watchdog. Trap context.
+	WatchdogIRQ   int
+	StartWatchdog func(timeout, pretimeout int64)
+	PetWatchdog   func()
+
 	// Entropy takes a word from the random number generator, false if it has
 	// none now or never will. It never waits. Half of a word's bits are taken
 	// for random. Nil: there is no generator. Trap context.

@@ -78,6 +78,7 @@ func kernelBSSEnd() uint32 {
 	for _, a := range [...]uint32{
 		uint32(addrOf(&kstack)) + stackSize, uint32(addrOf(&fstack)) + stackSize,
 		uint32(addrOf(&processStack)) + stackTop, uint32(addrOf(&threads)) + uint32(threadsSize),
+		uint32(addrOf(&qstack)) + 8<<10, uint32(addrOf(&qg)) + 512, uint32(addrOf(&fiqState)) + fiqStateSize,
 		uint32(addrOf(&l1Mem)) + 32<<10, uint32(addrOf(&vecpage)) + 2*pageSize,
 	} {
 		end = max(end, a)

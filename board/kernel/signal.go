@@ -236,3 +236,17 @@ func dieOfSignal(t *thread, sig uint32) {
 	c.fromThread(t)
 	die(c)
 }
+
+// SignalFrame tells where a thread was when a signal came, given the PC and stack
+// pointer with which its handler returns. Any context.
+func SignalFrame(pc, sp uint32) (at ThreadInfo, ok bool) {
+	if pc != sigreturnAddr() {
+		return at, false
+	}
+	for i := range uint32(len(at.Regs)) {
+		if at.Regs[i], ok = Peek(sp + siginfoSize + ucRegs + 4*i); !ok {
+			return at, false
+		}
+	}
+	return at, true
+}

@@ -11,26 +11,26 @@ import "unsafe"
 
 // pcHeader is the table's head.
 type pcHeader struct {
-	magic                    uint32
-	pad1, pad2               uint8
-	minLC, ptrSize           uint8
-	nfunc, nfiles            uint32
-	_                        uint32
-	funcname, _, _, _, funcs uint32 // offsets from the head
+	magic                             uint32
+	pad1, pad2                        uint8
+	minLC, ptrSize                    uint8
+	nfunc, nfiles                     uint32
+	_                                 uint32
+	funcname, cu, files, pctab, funcs uint32 // offsets from the head
 }
 
 const pcMagic = 0xfffffff1 // Go 1.20 and later
 
 func pclntab() uint32 // address of the table, in assembly
 
-// Symbol returns the name of the function that pc lies in and pc's offset from
-// its start; no name if there is none. The name is static data. Any context.
-func Symbol(pc uint32) (name string, off uint32) {
+// findFunc returns the table, and in it the function that pc lies in: its entry
+// and record. No record: there is none. Any context.
+func findFunc(pc uint32) (base, entry, rec uint32) {
 	text, etext, _, _, _ := image()
-	base := pclntab()
+	base = pclntab()
 	h := (*pcHeader)(unsafe.Add(nil, base))
 	if pc < text || pc >= etext || h.magic != pcMagic || h.ptrSize != 4 || h.nfunc == 0 {
-		return "", 0
+		return 0, 0, 0
 	}
 	// Pairs of entry and record offsets, sorted by entry.
 	tab := base + h.funcs
@@ -42,12 +42,104 @@ func Symbol(pc uint32) (name string, off uint32) {
 			hi = mid
 		}
 	}
-	at := base + h.funcname + load32(tab+load32(tab+8*lo+4)+4)
+	return base, text + load32(tab+8*lo), tab + load32(tab+8*lo+4)
+}
+
+// Offsets in a function's record (runtime2.go: _func).
+const (
+	funcName   = 4
+	funcSP     = 16
+	funcFile   = 20
+	funcLine   = 24
+	funcCU     = 32
+	maxEntries = 100_000 // of a table of values
+)
+
+// Symbol returns the name of the function that pc lies in and pc's offset from
+// its start; no name if there is none. The name is static data. Any context.
+func Symbol(pc uint32) (name string, off uint32) {
+	base, entry, rec := findFunc(pc)
+	if rec == 0 {
+		return "", 0
+	}
+	h := (*pcHeader)(unsafe.Add(nil, base))
+	return staticString(base + h.funcname + load32(rec+funcName)), pc - entry
+}
+
+// staticString is the string at an address of the table, up to its NUL.
+func staticString(at uint32) string {
 	n := uint32(0)
 	for n < 256 && load8(at+n) != 0 {
 		n++
 	}
-	return unsafe.String((*byte)(unsafe.Add(nil, at)), n), pc - text - load32(tab+8*lo)
+	return unsafe.String((*byte)(unsafe.Add(nil, at)), n)
+}
+
+// Frame returns how far the stack pointer at pc lies below its value in the
+// caller; false if nobody knows. If it does at all, the word it points to is the
+// return address. Any context.
+func Frame(pc uint32) (size uint32, ok bool) {
+	v, ok := pcValue(pc, funcSP)
+	return uint32(v), ok && v >= 0
+}
+
+// Line returns the place in the source that pc was made of, the file's name without
+// its directories; line 0: unknown. Any context.
+func Line(pc uint32) (file string, line uint32) {
+	n, ok := pcValue(pc, funcLine)
+	f, ok2 := pcValue(pc, funcFile)
+	if !ok || !ok2 || n <= 0 {
+		return "", 0
+	}
+	base, _, rec := findFunc(pc)
+	h := (*pcHeader)(unsafe.Add(nil, base))
+	off := load32(base + h.cu + 4*(load32(rec+funcCU)+uint32(f)))
+	if off == ^uint32(0) {
+		return "", 0
+	}
+	file = staticString(base + h.files + off)
+	for i := len(file) - 1; i >= 0; i-- {
+		if file[i] == '/' {
+			return file[i+1:], uint32(n)
+		}
+	}
+	return file, uint32(n)
+}
+
+// pcValue looks pc up in a table of values of its function, which the record has at
+// field: pairs of differences, of the value (zigzag) and of pc, in words. Linear:
+// functions are short.
+func pcValue(pc, field uint32) (v int32, ok bool) {
+	base, at, rec := findFunc(pc)
+	if rec == 0 || load32(rec+field) == 0 {
+		return 0, false
+	}
+	p := base + (*pcHeader)(unsafe.Add(nil, base)).pctab + load32(rec+field)
+	v = -1
+	for i := range maxEntries {
+		var d uint32
+		if d, p = varint(p); d == 0 && i > 0 {
+			break
+		}
+		v += int32(-(d & 1) ^ d>>1)
+		d, p = varint(p)
+		if at += 4 * d; pc < at {
+			return v, true
+		}
+	}
+	return 0, false
+}
+
+func varint(p uint32) (v, next uint32) {
+	for shift := uint32(0); shift < 35; shift += 7 {
+		b := load8(p)
+		p++
+		v |= uint32(b&0x7f) << (shift & 31)
+		if b&0x80 == 0 {
+			break
+		}
+	}
+	return v, p
 }
 
 var (

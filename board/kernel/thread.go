@@ -196,6 +196,54 @@ func wake(i int16, result uint32) {
 	makeReady(i)
 }
 
+// ThreadInfo is where a thread is. It holds no pointers.
+type ThreadInfo struct {
+	ID   uint32
+	Net  bool // the network thread
+	Regs [17]uint32
+
+	state threadState
+	wait  waitKind
+}
+
+var waitNames = [...]string{
+	waitNone: "blocked", waitSleep: "sleeps", waitFutex: "waits in futex", waitEpoll: "waits in epoll",
+	waitEvent: "waits for an event", waitFile: "waits for a file", waitLinger: "waits to receive",
+	waitSocket: "waits for a socket",
+}
+
+// State tells what the thread does, in few words. Any context.
+func (i *ThreadInfo) State() string {
+	switch i.state {
+	case threadRunning:
+		return "runs; into the kernel last from"
+	case threadReady:
+		return "is ready to run"
+	}
+	return waitNames[i.wait]
+}
+
+// ThreadAt tells of the i-th thread there is, from 0, and reports false if there
+// are not as many. Registers are those of its last entry into the kernel. Trap
+// context.
+func ThreadAt(i int, info *ThreadInfo) bool {
+	for j := range threads {
+		t := &threads[j]
+		if t.state == threadFree {
+			continue
+		}
+		if i > 0 {
+			i--
+			continue
+		}
+		info.ID, info.Net, info.state, info.wait = t.id, t.prio == prioNet, t.state, t.wait
+		copy(info.Regs[:], t.ctx.r[:])
+		info.Regs[15], info.Regs[16] = t.ctx.pc, t.ctx.cpsr
+		return true
+	}
+	return false
+}
+
 // threadByID returns the index of a live thread, nobody if there is none.
 func threadByID(id uint32) int16 {
 	if id == 0 || id > maxThreads || threads[id-1].state == threadFree {

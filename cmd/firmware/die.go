@@ -3,28 +3,43 @@
 package main
 
 import (
+	"log/slog"
 	"os"
+	"runtime"
 	"sort"
 	"strings"
+	"time"
 	"unsafe"
 
 	"github.com/gasp-go/gasp"
+	"github.com/gasp-go/gasp/board/kernel"
+	"github.com/gasp-go/gasp/board/trap"
 )
 
 // deaths are the ways to die, by name.
 var deaths = map[string]func(){
-	"panic":   func() { panic("asked to panic") },
-	"nil":     nilDereference,
-	"throw":   concurrentMapWrites,
-	"oom":     outOfMemory,
-	"stack":   func() { depth = overflow(1) },
-	"undef":   undefined,
-	"garbage": jumpToGarbage,
-	"exit":    func() { os.Exit(3) },
-	"trap":    gasp.FaultInTrap,
-	"tophalf": gasp.FaultInTopHalf,
-	"twice":   gasp.FaultInPanic,
-	"spin":    spinForever,
+	"panic":     func() { panic("asked to panic") },
+	"nil":       nilDereference,
+	"throw":     concurrentMapWrites,
+	"oom":       outOfMemory,
+	"stack":     func() { depth = overflow(1) },
+	"undef":     undefined,
+	"garbage":   jumpToGarbage,
+	"exit":      func() { os.Exit(3) },
+	"trap":      gasp.FaultInTrap,
+	"tophalf":   gasp.FaultInTopHalf,
+	"twice":     gasp.FaultInPanic,
+	"spin":      spinForever,
+	"text":      func() { writeByte(text()) },
+	"rodata":    func() { writeByte(unsafe.Pointer(unsafe.StringData(constant))) },
+	"data":      executeData,
+	"align":     misaligned,
+	"irqsoff":   irqsOff,
+	"traphang":  gasp.HangInTrap,
+	"tophang":   gasp.HangInTopHalf,
+	"soft":      starve,
+	"panichang": gasp.HangInPanic,
+	"always":    gasp.FaultAlwaysInPanic,
 }
 
 // deadlock sleeps for ever. The runtime sees a deadlock only while there is no
@@ -102,6 +117,51 @@ func jumpToGarbage() {
 	target := uintptr(0xdeadbeec)
 	fn := &target
 	(*(*func())(unsafe.Pointer(&fn)))()
+}
+
+// constant lies in read-only data.
+const constant = "this must not change"
+
+func writeByte(p unsafe.Pointer) { *(*byte)(p) = 1 }
+
+func text() unsafe.Pointer {
+	fn := nilDereference
+	return **(**unsafe.Pointer)(unsafe.Pointer(&fn))
+}
+
+// code is "bx lr", in a variable.
+var code = [1]uint32{0xe12fff1e}
+
+func executeData() {
+	target := uintptr(unsafe.Pointer(&code))
+	fn := &target
+	(*(*func())(unsafe.Pointer(&fn)))()
+}
+
+func misaligned() // loads two words from an odd address, in assembly
+
+func irqsOff() // loops for ever with interrupts masked, in assembly
+
+// loop runs until *stop is not 0, in assembly, where the runtime cannot preempt it.
+func loop(stop *uint32)
+
+// starved is for how long starve computes: so long that watchdog_thresh=1 sees it.
+const starved = 6 * time.Second
+
+var starveEnds uint32
+
+// starve keeps all goroutines from running for a while and then goes on: the
+// garbage collector wants to stop the world, and one of them does not stop.
+func starve() {
+	starveEnds = 0
+	timer := kernel.NewTimer(func() { starveEnds = 1 })
+	trap.Run(func(p unsafe.Pointer) { (*kernel.Timer)(p).Start(int64(starved)) }, unsafe.Pointer(timer))
+	go func() {
+		time.Sleep(10 * time.Millisecond)
+		runtime.GC()
+	}()
+	loop(&starveEnds)
+	slog.Info("starved for long enough")
 }
 
 var spins uint64

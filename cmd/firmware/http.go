@@ -109,7 +109,7 @@ func paramPage(w http.ResponseWriter, r *http.Request, sys *gasp.System) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// diePage ends the firmware in the way asked, after the answer was sent.
+// diePage ends the firmware in the way asked, after the answer was received.
 func diePage(w http.ResponseWriter, r *http.Request, sys *gasp.System) {
 	how := r.FormValue("how")
 	if sys.Args.Gasp["die"] != "1" {
@@ -120,11 +120,18 @@ func diePage(w http.ResponseWriter, r *http.Request, sys *gasp.System) {
 		http.Error(w, fmt.Sprintf("how=%q is none of: %s", how, ways()), http.StatusBadRequest)
 		return
 	}
-	fmt.Fprintf(w, "dying of %s\n", how)
-	go func() {
-		time.Sleep(100 * time.Millisecond) // the answer is on its way
-		die(how)
-	}()
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	defer conn.Close()
+	body := "dying of " + how + "\n"
+	fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)
+	// Who got the answer closes the connection.
+	conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	io.Copy(io.Discard, conn)
+	go die(how) // not under the server, which recovers panics
 }
 
 type row struct{ Name, Value string }

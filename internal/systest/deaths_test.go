@@ -19,35 +19,83 @@ const (
 // death is a way to die and what its report must tell.
 type death struct {
 	how       string
-	cause     string // of the first line of the report
-	panics    string // behind "Kernel panic - not syncing: "
-	says      string // by the runtime, before the report
-	traceback bool   // Go's
-	registers bool   // the CPU's
+	cause     string   // of the first line of the report
+	panics    string   // behind "Kernel panic - not syncing: "
+	says      string   // by the runtime, before the report, or in it
+	traceback bool     // Go's, of all goroutines
+	registers bool     // the CPU's
+	calls     []string // functions of the call trace, in this order
+	args      string   // boot arguments
 }
 
+const (
+	killed     = "Attempted to kill init! exitcode=0x00000200"
+	inTrap     = "Fatal exception in interrupt"
+	nullWrite  = `^Unable to handle kernel NULL pointer dereference at virtual address 0000000\d when write$`
+	lockedUp   = `^Watchdog detected hard LOCKUP on cpu 0$`
+	shortWatch = " watchdog_thresh=1"
+)
+
 var deaths = []death{
-	{"panic", "", "Attempted to kill init! exitcode=0x00000200", `^panic: asked to panic$`, true, false},
-	{"nil", "", "Attempted to kill init! exitcode=0x00000200", `^panic: runtime error: invalid memory address or nil pointer dereference`, true, false},
-	{"throw", "", "Attempted to kill init! exitcode=0x00000200", `^fatal error: concurrent map `, true, false},
-	{"oom", "", "Attempted to kill init! exitcode=0x00000200", `^fatal error: runtime: (cannot allocate|out of) memory`, true, false},
-	{"stack", "", "Attempted to kill init! exitcode=0x00000200", `^fatal error: stack overflow`, true, false},
-	{"undef", "", "Attempted to kill init! exitcode=0x00000200", `SIGILL`, true, false},
-	{"garbage", "", "Attempted to kill init! exitcode=0x00000200", `SIGSEGV|SIGBUS|unexpected fault`, true, false},
-	{"exit", "", "Attempted to kill init! exitcode=0x00000300", "", false, false},
-	{"trap", `^Unable to handle kernel NULL pointer dereference at virtual address 0000000\d when write`, "Fatal exception in interrupt", "", false, true},
-	{"tophalf", `^Unable to handle kernel NULL pointer dereference at virtual address 0000000\d when write`, "Fatal exception in interrupt", "", false, true},
-	{"twice", "", "Attempted to kill init! exitcode=0x00000200", `^Panic in the panic path \(2\): Unable to handle kernel NULL`, true, false},
+	{how: "panic", panics: killed, says: `^panic: asked to panic$`, traceback: true},
+	{how: "nil", panics: killed, says: `^panic: runtime error: invalid memory address or nil pointer dereference`, traceback: true},
+	{how: "throw", panics: killed, says: `^fatal error: concurrent map `, traceback: true},
+	{how: "oom", panics: killed, says: `^fatal error: runtime: (cannot allocate|out of) memory`, traceback: true},
+	{how: "stack", panics: killed, says: `^fatal error: stack overflow`, traceback: true},
+	{how: "exit", panics: "Attempted to kill init! exitcode=0x00000300"},
+
+	// What the CPU finds, in a goroutine.
+	{how: "undef", panics: killed, says: `^SIGILL: illegal instruction`, traceback: true},
+	{how: "garbage", panics: killed, says: `SIGSEGV|SIGBUS|unexpected fault`, traceback: true},
+	{how: "align", panics: killed, says: `^\[signal SIGBUS: bus error code=0x1 `, traceback: true},
+	{how: "text", panics: killed, says: `^\[signal SIGSEGV: segmentation violation code=0x2 `, traceback: true},
+	{how: "rodata", panics: killed, says: `^\[signal SIGSEGV: segmentation violation code=0x2 `, traceback: true},
+	{how: "data", panics: killed, says: `^\[signal SIGSEGV: segmentation violation code=0x2 addr=0x(\w+) pc=0x`, traceback: true},
+
+	// In the kernel.
+	{how: "trap", cause: nullWrite, panics: inTrap, registers: true,
+		calls: []string{"gasp.touchNull", "gasp.FaultInTrap.func1", "kernel.syscall", "kernel.trapEntry"}},
+	{how: "tophalf", cause: nullWrite, panics: inTrap, registers: true,
+		calls: []string{"gasp.touchNull", "gasp.FaultInTopHalf.func1", "kernel.interrupt"}},
+
+	// In the panic path: once, in every step that can be added, and for ever.
+	{how: "twice", panics: killed, says: `^Panic in the panic path \(2\): Unable to handle kernel NULL`, traceback: true},
+	{how: "always", panics: killed, says: `^Panic in the panic path \(14\): Unable to handle kernel NULL`, traceback: true},
+	{how: "panichang", panics: killed, says: `^Panic in the panic path \(2\): Watchdog detected hard LOCKUP on cpu 0`, traceback: true, args: shortWatch},
+
+	// Loops with interrupts off: in a goroutine, in a system call, in a top half.
+	{how: "irqsoff", cause: lockedUp, panics: "Hard LOCKUP", registers: true, calls: []string{"main.irqsOff", "main.die"}, args: shortWatch},
+	{how: "traphang", cause: lockedUp, panics: "Hard LOCKUP", registers: true,
+		calls: []string{"gasp.hang", "gasp.HangInTrap.func1", "kernel.syscall", "kernel.trapEntry"}, args: shortWatch},
+	{how: "tophang", cause: lockedUp, panics: "Hard LOCKUP", registers: true,
+		calls: []string{"gasp.hang", "kernel.interrupt"}, args: shortWatch},
+
+	{how: "soft", panics: "softlockup: hung tasks", says: `^watchdog: BUG: soft lockup - CPU#0 stuck for \d+s! \[go:\d+\]$`, registers: true,
+		calls: []string{"main.loop", "main.starve"}, args: shortWatch + " softlockup_panic=1"},
+}
+
+// deathBy is the death of that name.
+func deathBy(how string) death {
+	return deaths[slices.IndexFunc(deaths, func(d death) bool { return d.how == how })]
+}
+
+// onBothBoards runs a test for each board.
+func onBothBoards(t *testing.T, name string, test func(t *testing.T, board string)) {
+	for _, b := range bothBoards {
+		t.Run(b+"/"+name, func(t *testing.T) {
+			t.Parallel()
+			test(t, b)
+		})
+	}
 }
 
 func TestWhateverItDiesOfNetconsoleTellsAllAndItStaysReachable(t *testing.T) {
 	for _, d := range deaths {
-		t.Run(d.how, func(t *testing.T) {
-			t.Parallel()
+		onBothBoards(t, d.how, func(t *testing.T, board string) {
 			w := newWire(t)
 			c := w.collect(6666)
 			// Little memory, so that running out of it does not take long.
-			g := w.boot(qemu.Options{Memory: "64M", BootArgs: staticIP + deathTarget + " gasp.die=1"})
+			g := w.boot(onBoard(t, board, qemu.Options{Memory: "64M", BootArgs: staticIP + deathTarget + " gasp.die=1" + d.args}))
 			g.line("http: listening")
 			w.reachable()
 			if body, err := w.fetch("POST", "/die?how="+d.how); err != nil || !strings.HasPrefix(body, "dying of "+d.how) {
@@ -92,12 +140,27 @@ func (d *death) check(g *guest, c *collector) {
 		}
 		find("place in the traceback", `^\s+.*\.(go|s):\d+`)
 	}
+	if d.traceback {
+		// Of all goroutines, not of the one that died.
+		find("another goroutine", `^goroutine \d+ .*\[chan receive\]:$`)
+	} else if d.cause != "" {
+		find("threads", `^Thread \d+ \(network\) waits for an event:$`)
+	}
+	at := -1
+	for _, f := range d.calls {
+		i := slices.IndexFunc(nc[at+1:], regexp.MustCompile(`^ \S*`+regexp.QuoteMeta(f)+`\+0x[0-9a-f]+ \w+\.[gs]o?:\d+$`).MatchString)
+		if at >= 0 && i != 0 || i < 0 {
+			g.t.Errorf("%s is not the next line of the call trace:\n%s", f, strings.Join(nc[at+1:min(at+4, len(nc))], "\n"))
+			break
+		}
+		at += 1 + i
+	}
 	if d.registers {
 		find("registers", `^pc : \[<[0-9a-f]{8}>\] +lr : \[<[0-9a-f]{8}>\] +psr: [0-9a-f]{8}$`)
 		find("place", `^PC is at \S+\+0x[0-9a-f]+`)
 		find("call trace", `^Call trace:$`)
 	}
-	for _, re := range []string{`^CPU: 0 Thread: \d+ Version: \S+ Build: \S+`, `^Hardware name: mx6ulevk$`, `^Uptime: \d+\.\d{3} s$`, `^eth0: rx \d+`, `^Memory: \d+ KiB, used`} {
+	for _, re := range []string{`^CPU: 0 Thread: \d+ Version: \S+ Build: \S+`, `^Hardware name: ` + g.board + `$`, `^Uptime: \d+\.\d{3} s, last reset: `, `^eth0: rx \d+`, `^Memory: \d+ KiB, used`} {
 		find("report", re)
 	}
 	if l := nc[len(nc)-1]; l != endLine+d.panics+" ]---" {
@@ -118,13 +181,46 @@ func (w *wire) silentTCP(t *testing.T) {
 	}
 }
 
+func TestASoftLockupIsReportedAndNotDiedOf(t *testing.T) {
+	onBothBoards(t, "soft", func(t *testing.T, board string) {
+		w := newWire(t)
+		c := w.collect(6666)
+		g := w.boot(onBoard(t, board, qemu.Options{BootArgs: staticIP + deathTarget + " gasp.die=1" + shortWatch}))
+		g.line("http: listening")
+		if _, err := w.fetch("POST", "/die?how=soft"); err != nil {
+			t.Fatal(err)
+		}
+		g.line("watchdog: BUG: soft lockup - CPU#0 stuck for ")
+		g.line("starved for long enough")
+		// It lives on.
+		w.reachable()
+		w.udpEcho([]byte("alive"))
+		w.stats()
+		c.sameAsSerial(g)
+		nc := strings.Join(c.lines(), "\n")
+		for _, re := range []string{
+			`watchdog: BUG: soft lockup - CPU#0 stuck for [2-9]s! \[go:\d+\]\nCPU: 0 Thread: `,
+			`\npc : \[<[0-9a-f]{8}>\]`,
+			`\nCall trace:\n( \S+ \S+\n)*( <signal>\n)? main\.loop\+0x[0-9a-f]+ die_arm\.s:\d+\n main\.starve\+0x\w+ die\.go:\d+\n`,
+			`\nThread \d+ \(network\) waits for an event:\n`,
+		} {
+			if !regexp.MustCompile(re).MatchString(nc) {
+				t.Errorf("nothing matches %s in\n%s", re, nc)
+			}
+		}
+		if strings.Contains(nc, "Kernel panic") {
+			t.Error("it died")
+		}
+	})
+}
+
 func TestADeathBeforeTheServicesAreUpIsReportedToo(t *testing.T) {
-	for _, d := range []death{deaths[0], deaths[2], deaths[7], deaths[8]} {
-		t.Run(d.how, func(t *testing.T) {
-			t.Parallel()
+	for _, how := range []string{"panic", "throw", "exit", "trap"} {
+		d := deathBy(how)
+		onBothBoards(t, how, func(t *testing.T, board string) {
 			w := newWire(t)
 			c := w.collect(6666)
-			g := w.boot(qemu.Options{BootArgs: staticIP + deathTarget + " gasp.die=" + d.how})
+			g := w.boot(onBoard(t, board, qemu.Options{BootArgs: staticIP + deathTarget + " gasp.die=" + how}))
 			g.line("dying as the boot arguments ask")
 			d.check(g, c)
 			w.reachable()
@@ -138,7 +234,8 @@ func TestADeathWithoutAnAddressIsReportedFromTheTargetsOwn(t *testing.T) {
 	w := newWire(t)
 	c := w.collect(6666)
 	g := w.boot(qemu.Options{BootArgs: "ip=dhcp" + deathTarget + " gasp.die=panic"})
-	deaths[0].check(g, c)
+	d := deathBy("panic")
+	d.check(g, c)
 	w.reachable()
 }
 
@@ -160,12 +257,12 @@ func TestPanicEqualsDecidesWhenItRestarts(t *testing.T) {
 	for _, tt := range []struct {
 		arg, how string
 		tells    bool
-	}{{"panic=1", "panic", true}, {"panic=-1", "panic", false}, {"panic=-1", "tophalf", false}, {"panic=1", "trap", true}} {
-		t.Run(tt.arg+" "+tt.how, func(t *testing.T) {
-			t.Parallel()
+	}{{"panic=1", "panic", true}, {"panic=-1", "panic", false}, {"panic=-1", "tophalf", false}, {"panic=1", "trap", true},
+		{"panic=-1" + shortWatch, "tophang", false}} {
+		onBothBoards(t, tt.arg+" "+tt.how, func(t *testing.T, board string) {
 			w := newWire(t)
 			c := w.collect(6666)
-			g := w.boot(qemu.Options{BootArgs: staticIP + deathTarget + " gasp.die=1 " + tt.arg})
+			g := w.boot(onBoard(t, board, qemu.Options{BootArgs: staticIP + deathTarget + " gasp.die=1 " + tt.arg}))
 			g.line("http: listening")
 			if _, err := w.fetch("POST", "/die?how="+tt.how); err != nil {
 				t.Fatal(err)
@@ -225,8 +322,8 @@ func TestADeathUnderFloodIsReportedInFull(t *testing.T) {
 			}
 			// As fast as QEMU takes it, from now until it is dead and on.
 			stop := w.flood()
-			i := slices.IndexFunc(deaths, func(d death) bool { return d.how == how })
-			deaths[i].check(g, c)
+			d := deathBy(how)
+			d.check(g, c)
 			w.whoHas(guestIP)
 			stop()
 			w.reachable()

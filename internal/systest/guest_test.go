@@ -29,6 +29,32 @@ var built struct {
 	board qemu.Board // its QEMU is the path of a program
 	image string
 	err   error
+
+	other struct { // the other board, for tests that run on both
+		once  sync.Once
+		board qemu.Board
+		image string
+		err   error
+	}
+}
+
+// bothBoards are the boards that a test of what the hardware takes part in runs on.
+var bothBoards = []string{qemu.DefaultBoard, "sabrelite"}
+
+// onBoard makes o's machine a board of bothBoards.
+func onBoard(t *testing.T, name string, o qemu.Options) qemu.Options {
+	t.Helper()
+	prepare(t)
+	if name == qemu.DefaultBoard {
+		return o
+	}
+	b := &built.other
+	b.once.Do(func() { b.board, b.image, b.err = firmwareFor(name) })
+	if b.err != nil {
+		t.Fatal(b.err)
+	}
+	o.Board, o.Kernel = &b.board, b.image
+	return o
 }
 
 func TestMain(m *testing.M) {
@@ -58,27 +84,32 @@ func prepare(t *testing.T) {
 var errNoQEMU = errors.New("no emulator")
 
 func build() {
-	b, err := qemu.LookupBoard(qemu.DefaultBoard)
-	if err != nil {
-		built.err = err
-		return
-	}
-	built.board = *b
-	if built.board.QEMU, err = qemu.Find(b); err != nil {
-		built.err = fmt.Errorf("%w: %w", errNoQEMU, err)
-		return
-	}
-	// A test may put a program of its own in front of QEMU (see namespace).
-	os.Unsetenv(qemu.EnvQEMU)
 	if built.dir, built.err = os.MkdirTemp("", "gasp-systest-"); built.err != nil {
 		return
 	}
 	watchSources()
-	built.image = filepath.Join(built.dir, "firmware.elf")
+	built.board, built.image, built.err = firmwareFor(qemu.DefaultBoard)
+	// A test may put a program of its own in front of QEMU (see namespace).
+	os.Unsetenv(qemu.EnvQEMU)
+}
+
+// firmwareFor builds the firmware for a board.
+func firmwareFor(name string) (board qemu.Board, image string, err error) {
+	b, err := qemu.LookupBoard(name)
+	if err != nil {
+		return board, "", err
+	}
+	board = *b
+	if board.QEMU = built.board.QEMU; board.QEMU == "" {
+		if board.QEMU, err = qemu.Find(b); err != nil {
+			return board, "", fmt.Errorf("%w: %w", errNoQEMU, err)
+		}
+	}
+	image = filepath.Join(built.dir, "firmware-"+name+".elf")
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	f := gobuild.Firmware{Board: b, Dir: "../..", Package: "./cmd/firmware", Output: built.image}
-	built.err = f.Build(ctx)
+	f := gobuild.Firmware{Board: b, Dir: "../..", Package: "./cmd/firmware", Output: image}
+	return board, image, f.Build(ctx)
 }
 
 // watchSources looks at every source file of the module, so that go test takes
@@ -100,6 +131,7 @@ func watchSources() {
 type guest struct {
 	t       *testing.T
 	machine *qemu.Machine
+	board   string
 	serial  *qemu.Log
 	ctx     context.Context // done with the test, or when QEMU ends
 }
@@ -120,6 +152,7 @@ func boot(t *testing.T, o qemu.Options) *guest {
 		o.Kernel = built.image
 	}
 	o.Serial = g.serial
+	g.board = o.Board.Name
 	m, err := qemu.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

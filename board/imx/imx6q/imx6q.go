@@ -60,8 +60,13 @@ var Kernel = kernel.SoC{
 	TimerHz:   timerHz,
 	EarlyInit: earlyInit,
 	Restart:   restart,
-	Entropy:   entropy,
-	RTC:       now,
+
+	WatchdogIRQ:   spi + 80,
+	StartWatchdog: startWatchdog,
+	PetWatchdog:   petWatchdog,
+
+	Entropy: entropy,
+	RTC:     now,
 }
 
 // SoC is what the firmware has to know.
@@ -83,6 +88,10 @@ func entropy() (uint32, bool) { return rng.Word() }
 func now() (int64, bool) { return rtc.Now() }
 
 func restart() { watchdog.Restart() }
+
+func startWatchdog(timeout, pretimeout int64) { watchdog.Start(timeout, pretimeout) }
+
+func petWatchdog() { watchdog.Pet() }
 
 // timerHz is PERIPHCLK: half of what the loader set the CPU to, and 100 MHz in
 // QEMU.

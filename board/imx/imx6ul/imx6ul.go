@@ -62,8 +62,13 @@ var Kernel = kernel.SoC{
 	TimerIRQ:  29, // the kernel runs in secure state
 	EarlyInit: earlyInit,
 	Restart:   restart,
-	Entropy:   entropy,
-	RTC:       now,
+
+	WatchdogIRQ:   spi + 80,
+	StartWatchdog: startWatchdog,
+	PetWatchdog:   petWatchdog,
+
+	Entropy: entropy,
+	RTC:     now,
 }
 
 // SoC is what the firmware has to know.
@@ -85,3 +90,7 @@ func entropy() (uint32, bool) { return rng.Word() }
 func now() (int64, bool) { return rtc.Now() }
 
 func restart() { watchdog.Restart() }
+
+func startWatchdog(timeout, pretimeout int64) { watchdog.Start(timeout, pretimeout) }
+
+func petWatchdog() { watchdog.Pet() }
