@@ -225,3 +225,45 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseIP(f *testing.F) {
+	f.Add("10.0.2.15:10.0.2.2:10.0.2.2:255.255.255.0:gasp:eth0:off:1.1.1.1:8.8.8.8:10.0.0.9")
+	f.Add("dhcp")
+	f.Add("10.0.0.1::::")
+	f.Fuzz(func(t *testing.T, s string) {
+		ip, err := ParseIP(s)
+		if err != nil {
+			return
+		}
+		for _, a := range append(ip.DNS[:], ip.Server, ip.Gateway, ip.NTP) {
+			if a.IsValid() && !a.Is4() {
+				t.Errorf("%q: %v", s, a)
+			}
+		}
+		if c := ip.Client; len(ip.Hostname) > maxHostname || c.IsValid() && (!c.Addr().Is4() || c.Addr().IsMulticast() || c.Addr().IsUnspecified()) {
+			t.Errorf("%q: %+v", s, ip)
+		}
+	})
+}
+
+func FuzzParseSize(f *testing.F) {
+	for _, s := range []string{"64M", "0x10k", "17179869184G", "1", "0", "_1", "M"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		n, err := ParseSize(s)
+		if err != nil {
+			return
+		}
+		// The value divided by its suffix is the number in front of it.
+		if digits := strings.TrimRight(s, "kKmMgG"); digits != s {
+			unit := map[byte]uint64{'k': 1 << 10, 'm': 1 << 20, 'g': 1 << 30}[s[len(s)-1]|0x20]
+			if m, err := ParseSize(digits); err != nil || m != n/unit || n%unit != 0 {
+				t.Errorf("%q is %d, and %q %d, %v", s, n, digits, m, err)
+			}
+		}
+		if n == 0 {
+			t.Errorf("%q is 0", s)
+		}
+	})
+}

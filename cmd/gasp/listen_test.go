@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gasp-go/gasp/internal/ncrx"
 )
@@ -392,4 +394,23 @@ func TestCountersArePrintedOnSIGUSR1(t *testing.T) {
 	if s := <-done; s != exitOK || strings.Count(errs.String(), "0 datagrams") != 2 {
 		t.Errorf("%d, %s", s, errs.String())
 	}
+}
+
+// FuzzPrintable: nothing that came over the wire reaches a terminal as more
+// than text.
+func FuzzPrintable(f *testing.F) {
+	for _, s := range []string{"text\t", "\x1b[2J", "\xc3\xa9", "\xc2\x9b31m", "\xff", "\u202e"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		p := printable(s)
+		if !utf8.ValidString(p) || printable(p) != p {
+			t.Errorf("%q becomes %q", s, p)
+		}
+		for _, r := range p {
+			if r != '\t' && unicode.IsControl(r) {
+				t.Errorf("%q becomes %q", s, p)
+			}
+		}
+	})
 }

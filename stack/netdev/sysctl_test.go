@@ -2,6 +2,7 @@ package netdev
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -128,4 +129,30 @@ func TestSettingsMayChangeWhilePolling(t *testing.T) {
 	if left != 0 || n.Scheduled() || s.Stat().Bugs != 0 {
 		t.Errorf("left %d, scheduled %v, %+v", left, n.Scheduled(), s.Stat())
 	}
+}
+
+// FuzzSetting sets any parameter to any text: what is refused changes nothing,
+// what is taken is within bounds.
+func FuzzSetting(f *testing.F) {
+	f.Add("netdev_budget", "300\n")
+	f.Add("dev_weight", "-1")
+	f.Add("netdev_max_backlog", "18446744073709551616")
+	f.Add("gro_flush_timeout", "0x10")
+	f.Add("napi_defer_hard_irqs", " 7 ")
+	f.Fuzz(func(t *testing.T, name, text string) {
+		s := NewSoftnet(func() {})
+		d := New("eth0", [6]byte{2}, 1500, nil, s)
+		before := append(values(s.Sysctls()), values(d.Attributes())...)
+		err1, err2 := s.SetSysctl(name, text), d.SetAttribute(name, text)
+		after := append(values(s.Sysctls()), values(d.Attributes())...)
+		for i, v := range after {
+			switch {
+			case v == before[i]:
+			case v.name != name || err1 != nil && err2 != nil:
+				t.Errorf("%q=%q: %v, %v; %+v", name, text, err1, err2, v)
+			case strings.TrimLeft(strings.TrimSpace(text), "0") != strings.TrimLeft(strconv.FormatUint(v.value, 10), "0"):
+				t.Errorf("%q=%q: %+v", name, text, v)
+			}
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -198,4 +199,20 @@ func TestBadRequestsAreExplained(t *testing.T) {
 	if s.rec.Stats().Recording {
 		t.Error("a refused request switched it on")
 	}
+}
+
+// FuzzQuery has any query parsed.
+func FuzzQuery(f *testing.F) {
+	for _, q := range []string{"", "dev=eth0&count=5&seconds=7&snaplen=64&filter=udp+port+53", "record=on&ring=65536", "count=-1", "%zz", "a;b", "dev=eth1"} {
+		f.Add(q)
+	}
+	dev := netdev.New("eth0", [6]byte{2}, 1500, null{}, netdev.NewSoftnet(func() {}))
+	h := &handler{recorders: []*pcap.Recorder{pcap.NewRecorder(dev, func() int64 { return 0 })}}
+	f.Fuzz(func(t *testing.T, raw string) {
+		q, err := h.parse(&http.Request{URL: &url.URL{RawQuery: raw}})
+		if err == nil && (q.recorder == nil || q.count < 0 || q.seconds < 0 || q.seconds > maxSeconds ||
+			q.snaplen < 0 || q.snaplen > pcap.MaxSnap || q.ring < 0 || q.ring > pcap.MaxRing) {
+			t.Errorf("%q: %+v", raw, q)
+		}
+	})
 }
