@@ -152,18 +152,28 @@ func (c *call) parseListen() (l listening, status int, ok bool) {
 	return l, exitOK, true
 }
 
+// Length of a key in bytes, as gasp's netconsole takes it.
+const minKey, maxKey = 16, 64
+
 // readKey takes hexadecimal digits, or the name of a file that holds them.
 func readKey(s string) ([]byte, error) {
-	if key, err := hex.DecodeString(s); err == nil && len(key) > 0 {
-		return key, nil
+	if key, err := hex.DecodeString(s); err == nil {
+		return checkKey(key)
 	}
 	b, err := os.ReadFile(s)
 	if err != nil {
 		return nil, fmt.Errorf("the key is neither hexadecimal digits nor a file: %w", err)
 	}
 	key, err := hex.DecodeString(strings.TrimSpace(string(b)))
-	if err != nil || len(key) == 0 {
+	if err != nil {
 		return nil, fmt.Errorf("key: the file %s does not hold hexadecimal digits", s)
+	}
+	return checkKey(key)
+}
+
+func checkKey(key []byte) ([]byte, error) {
+	if len(key) < minKey || len(key) > maxKey {
+		return nil, fmt.Errorf("the key has %d bytes, not %d to %d", len(key), minKey, maxKey)
 	}
 	return key, nil
 }

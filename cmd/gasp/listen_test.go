@@ -204,7 +204,7 @@ func TestACaptureThatCannotBeReadIsAnError(t *testing.T) {
 func TestListenRefusesFlagsThatMakeNoSense(t *testing.T) {
 	for _, args := range [][]string{
 		{"-p", "65536"}, {"-bind", "host"}, {"x"}, {"-ack", "-pcap", "-"}, {"-pcap", "-", "-bind", "all"}, {"-resend", "5"},
-		{"-strict"}, {"-key", "/nonexistent"}, {"-key", ""}, {"-key", "listen_test.go"}, {"-dir-size", "5"},
+		{"-strict"}, {"-key", "/nonexistent"}, {"-key", ""}, {"-key", "listen_test.go"}, {"-key", "00ff"}, {"-dir-size", "5"},
 		{"-dir", "x", "-dir-size", "0"}, {"-dir", "x", "-dir-files", "0"},
 	} {
 		if status, _, errs := runTool(t, append([]string{"listen"}, args...)...); status != exitUsage {
@@ -215,11 +215,11 @@ func TestListenRefusesFlagsThatMakeNoSense(t *testing.T) {
 
 func TestAKeyIsDigitsOrAFileWithThem(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key")
-	if err := os.WriteFile(path, []byte("00ff7a\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("00ff7a00ff7a00ff7a00ff7a00ff7a00ff7a\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []string{"00ff7a", "00FF7A", path} {
-		if key, err := readKey(s); err != nil || string(key) != "\x00\xffz" {
+	for _, s := range []string{"00ff7a00ff7a00ff7a00ff7a00ff7a00ff7a", "00FF7A00FF7A00FF7A00FF7A00FF7A00FF7A", path} {
+		if key, err := readKey(s); err != nil || string(key) != strings.Repeat("\x00\xffz", 6) {
 			t.Errorf("%s: %q, %v", s, key, err)
 		}
 	}
@@ -293,8 +293,8 @@ func TestEachSenderHasAFileAndFilesAreBounded(t *testing.T) {
 // A sender that answers: the whole of the command, over loopback.
 func TestWhatTheNetworkLostIsAskedForAndWrittenInOrder(t *testing.T) {
 	dir := t.TempDir()
-	keyFile := filepath.Join(dir, "key")
-	if err := os.WriteFile(keyFile, []byte("736563726574"), 0o600); err != nil { // secret
+	keyFile, secret := filepath.Join(dir, "key"), []byte("sixteen bytes ok")
+	if err := os.WriteFile(keyFile, fmt.Appendf(nil, "%x", secret), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(bound(t))
@@ -320,7 +320,7 @@ func TestWhatTheNetworkLostIsAskedForAndWrittenInOrder(t *testing.T) {
 	defer conn.Close()
 	send := func(n int) {
 		body := fmt.Sprintf("6,%d,%d,-;record %d\n BOOTID=00112233445566778899aabbccddeeff\n", n, n, n)
-		mac := hmac.New(sha256.New, []byte("secret"))
+		mac := hmac.New(sha256.New, secret)
 		mac.Write([]byte(body))
 		fmt.Fprintf(conn, "%s HMAC=%x\n", body, mac.Sum(nil)[:16])
 	}

@@ -34,8 +34,8 @@ const (
 // one that answers is not waited for long if it has other numbers and not this.
 const (
 	silentTimeout  = 3 * time.Second
-	silentNumbers  = 16
-	answersAtOnce  = 4
+	silentNumbers  = 16  // asked for and not answered
+	askedAtOnce    = 128 // the same, of a sender that answers; gasp's netconsole notes so many
 	askedInVain    = 5
 	maxHeldRecords = 8192
 	maxHeldEach    = 4 << 20  // bytes
@@ -63,7 +63,8 @@ type waiting struct {
 	rec   Record
 	since time.Time // when the first of them was missed
 	asked time.Time
-	asks  int
+	upTo  uint64 // those below have been asked for
+	asks  int    // in vain
 	// The sender is asked to begin there; nobody knows what it still has.
 	resume bool
 }
@@ -209,7 +210,8 @@ func (r *Receiver) insert(s *sender, i int, rec Record) {
 			q.next = rec.Seq
 			behind.resume, behind.since, behind.asked, behind.asks = false, rec.Time, time.Time{}, 0
 		} else {
-			w.since, w.asked, w.asks = behind.since, behind.asked, behind.asks
+			w.since, w.asked, w.asks, w.upTo = behind.since, behind.asked, behind.asks, behind.upTo
+			behind.asks = 0
 		}
 	} else if q.head()/askStride != rec.Seq/askStride {
 		q.stride = true
@@ -313,20 +315,33 @@ func (r *Receiver) answer(s *sender, now time.Time) {
 	}
 	room := silentNumbers
 	if !q.answered.IsZero() {
-		room = answersAtOnce * answerPacket
+		room = askedAtOnce
 	}
 	var missing []uint64
 	head, from := q.head(), q.next
 	for _, w := range q.waiting {
-		if from < w.rec.Seq && !w.resume && len(missing) < room &&
-			(due(later(w.since, w.asked), now) || q.stride && head-w.rec.Seq > askStride) {
-			for seq := from; seq < w.rec.Seq && len(missing) < room; seq++ {
-				missing = append(missing, seq)
-			}
-			w.asked = now
-			w.asks++
-		}
+		first := from
 		from = w.rec.Seq + 1
+		if first == w.rec.Seq || w.resume {
+			continue
+		}
+		// Those that were asked for are asked for again in their time, the
+		// rest when there is room.
+		at := first
+		if !due(w.asked, now) {
+			at = max(first, w.upTo)
+			room -= int(min(at-first, askedAtOnce))
+		}
+		if at < w.rec.Seq && len(missing) < room && (due(w.since, now) || q.stride && head-w.rec.Seq > askStride) {
+			if at == first {
+				w.asked = now
+				w.asks++
+			}
+			for ; at < w.rec.Seq && len(missing) < room; at++ {
+				missing = append(missing, at)
+			}
+			w.upTo = at
+		}
 	}
 	q.stride = false
 	for e := r.pending.Front(); e != nil; e = e.Next() {
@@ -345,7 +360,7 @@ func (r *Receiver) answer(s *sender, now time.Time) {
 		q.asked = now
 	}
 	r.stats.Asked += uint64(len(missing))
-	for n := 0; n == 0 || len(missing) > 0 && n < answersAtOnce; n++ {
+	for first := true; first || len(missing) > 0; first = false {
 		line := strconv.AppendUint([]byte("ncrx"), done, 10)
 		for len(missing) > 0 && len(line) <= answerPacket-21 {
 			line = strconv.AppendUint(append(line, ' '), missing[0], 10)

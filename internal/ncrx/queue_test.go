@@ -260,15 +260,53 @@ func TestAnswersFitAPacketAndStrangersGetShortOnes(t *testing.T) {
 	l.send(6)
 	l.said = nil
 	l.wait(time.Second)
-	numbers := 0
-	for _, s := range l.said {
-		if len(s) > 1000 {
-			t.Errorf("%d bytes", len(s))
+	asked := map[string]bool{}
+	for _, a := range l.said {
+		numbers := strings.Fields(a)[1:]
+		if len(a) > 1000 || len(numbers) > 128 {
+			t.Errorf("%d bytes, %d numbers", len(a), len(numbers))
 		}
-		numbers += len(strings.Fields(s)) - 1
+		for _, n := range numbers {
+			asked[n] = true
+		}
 	}
-	if len(l.said) < 2 || len(l.said) > 4 || numbers < 500 {
-		t.Errorf("%d packets, %d numbers", len(l.said), numbers)
+	if len(asked) != 128 || !asked["7"] || !asked["134"] {
+		t.Errorf("asked for %d", len(asked))
+	}
+	// As soon as some have come there is room for others.
+	l.said = nil
+	for n := uint64(7); n < 57; n++ {
+		l.send(n)
+	}
+	l.wait(250 * time.Millisecond)
+	if len(l.said) != 1 || !strings.HasPrefix(l.said[0], "ncrx56 135 ") || len(strings.Fields(l.said[0])) != 51 {
+		t.Errorf("said %q", l.said)
+	}
+	// And so on, until all have come: nothing is given up.
+	l.got, l.said = nil, nil
+	for next := uint64(57); next < 3000 && len(l.said) < 1000; {
+		for range 50 {
+			if next < 3000 {
+				l.send(next)
+				next++
+			}
+		}
+		l.wait(250 * time.Millisecond)
+	}
+	if len(l.got) != 3000-57+1 || l.r.Stats().Gap != 0 {
+		t.Errorf("%d records, %+v", len(l.got), l.r.Stats())
+	}
+}
+
+func TestASenderThatHearsNoAcknowledgementRepeatsItself(t *testing.T) {
+	l := newLife(t, ncrx.Options{})
+	l.send(0, 1, 2)
+	l.wait(2 * time.Second)
+	l.send(0, 1, 2)
+	l.send(3)
+	l.expect("0 1 2 3", "ncrx2")
+	if s := l.r.Stats(); s.Duplicates != 3 || s.Repeated != 0 {
+		t.Errorf("%+v", s)
 	}
 }
 

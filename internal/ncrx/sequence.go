@@ -81,7 +81,8 @@ func (r *Receiver) old(s *sender, rec seen) (n note, ok bool) {
 	place := &s.window[rec.seq%windowSize]
 	same := place.seq == rec.seq && place.usec == rec.usec && !place.at.IsZero()
 	missed := s.missed(rec) && (place.seq != rec.seq || place.at.IsZero())
-	// What we asked for may come twice, and that of long ago with it.
+	// A sender that does not hear our acknowledgements sends again what it
+	// sent, one that is asked may send what is older, too.
 	asked := rec.at.Sub(s.queue.asked) < answerTime && rec.usec <= s.last.usec
 	switch {
 	case missed:
@@ -89,7 +90,7 @@ func (r *Receiver) old(s *sender, rec seen) (n note, ok bool) {
 		r.stats.Late++
 		*place = rec
 		return n, true
-	case s.id.boot != "", same && rec.at.Sub(place.at) < duplicateTime, asked && (same || s.last.seq-rec.seq >= windowSize):
+	case s.id.boot != "", same && (r.opts.Ack || rec.at.Sub(place.at) < duplicateTime), asked && s.last.seq-rec.seq >= windowSize:
 		r.stats.Duplicates++
 		return n, false
 	case same && rec.seq > 0:
