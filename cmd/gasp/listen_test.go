@@ -98,6 +98,14 @@ func TestRecordsArePrintedForPeopleAndAsJSON(t *testing.T) {
 	}
 	r.Auth, r.Repeated, r.Gap = ncrx.Authentic, false, 1
 
+	// Of what only machines want people see nothing.
+	old := &ncrx.Record{From: r.From, Time: r.Time, Level: 6, Text: "[previous] [    9.000000] end", Dict: []ncrx.KV{
+		{Key: "PREVIOUS_LIFE", Value: "1"}, {Key: "SEQ", Value: "5"}, {Key: "USEC", Value: "9000000"}, {Key: "FACILITY", Value: "1"},
+		{Key: "K", Value: "v"}, {Key: "BOOTID", Value: "0"}, {Key: "HMAC", Value: "0"}}}
+	if got, want := string(recordText(old)), head+"info   [previous] [    9.000000] end\n"+head+"info   K=v\n"; got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+
 	line := recordJSON(r)
 	var got map[string]any
 	if err := json.Unmarshal(line, &got); err != nil {

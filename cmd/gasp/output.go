@@ -110,12 +110,19 @@ func consoleLines(r *ncrx.Record) []string {
 	return lines
 }
 
+// previousLife are the first keys of a record of the sender's life before, as
+// package ramoops makes them; its text begins with "[previous] " and its time.
+var previousLife = []string{"PREVIOUS_LIFE", "SEQ", "USEC", "FACILITY"}
+
 // dictLines returns the dictionary of a record as lines below its text.
 func dictLines(r *ncrx.Record) []string {
 	var out []string
 	dict := r.Dict
 	if n := len(dict) - 2; n >= 0 && dict[n].Key == "BOOTID" && dict[n+1].Key == "HMAC" {
 		dict = dict[:n] // a signature, and no key to check it with
+	}
+	if len(dict) >= len(previousLife) && dict[0].Key == previousLife[0] {
+		dict = dict[len(previousLife):] // the text says it
 	}
 	for _, kv := range dict {
 		out = append(out, strings.Repeat(" ", len(r.Stamp()))+kv.Key+"="+kv.Value)
