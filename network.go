@@ -136,6 +136,7 @@ func (s *System) addInterface(port board.Ethernet) (*Interface, error) {
 	if err != nil {
 		return nil, err
 	}
+	n.Poll.OnLink(n.linkInPanic)
 	n.Device.SetFilter(n.Poll.Filter)
 	n.Stack.OnAddress(n.addressChanged)
 	return n, nil

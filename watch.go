@@ -48,3 +48,15 @@ func (n *Interface) look() {
 	}
 	w.timer.Start(again)
 }
+
+// linkInPanic says what has become of the link. It is told of in a panic only. Trap
+// context.
+func (n *Interface) linkInPanic(up bool) {
+	t := n.watch.text.Reset().Str(n.Port.Name)
+	if up {
+		t.Str(": link is up again: the log follows")
+	} else {
+		t.Str(": link is down: the log waits for it")
+	}
+	console.Emit(console.Emerg, console.FacKern, t.Bytes(), nil)
+}

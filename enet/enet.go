@@ -94,6 +94,7 @@ type MAC struct {
 	txBusy  atomic.Bool   // the transmit ring is being changed
 	todo    atomic.Uint32 // what the poll is to do besides: todoReclaim, ...
 	seizing atomic.Bool   // Seize has begun and not ended
+	unsent  bool          // the live ring was left with frames in it, for Seize to send
 	rxAt    uint32        // inRing, inFrame, outside: what the poll does with it
 	skip    bool          // in the middle of a frame that is thrown away; with rxBusy
 

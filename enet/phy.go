@@ -102,6 +102,9 @@ func (m *MAC) look() {
 		return
 	}
 	link, err := p.Link(m.cfg.Port.Gigabit)
+	if !link.Up {
+		m.dev.SetCarrier(false) // before anything is logged, or the log goes nowhere
+	}
 	if err != nil {
 		m.count(phyErrors)
 		m.complain(err)

@@ -1,5 +1,10 @@
 package enet
 
+import (
+	"github.com/gasp-go/gasp/board/dma"
+	"github.com/gasp-go/gasp/enet/bd"
+)
+
 // Bounds of Seize. A drain that makes progress goes on, one frame at 10 Mb/s
 // taking 1.2 ms and a collision's backoff some more; but not for ever.
 const (
@@ -11,11 +16,12 @@ const (
 // Seize is part of netdev.Driver: the panic path takes the MAC, whatever state
 // it and the rest of the system are in, and waits for nobody.
 //
-// If the rings are whole and what is queued leaves in time, the MAC stays as it
-// is. Otherwise (it was being opened, closed or restarted, or the fault came
-// from within StartXmit or from within the poll, which holds a frame of the
-// ring; or DMA hangs) it is reset and runs on the private rings from then on.
-// Called again it looks again, and takes over if frames have got stuck.
+// If the MAC runs, the rings are whole and what is queued leaves in time, the MAC
+// stays as it is. Otherwise (it was stopped, or in reset, being opened, closed or
+// restarted, or the fault came from within StartXmit or from within the poll, which
+// holds a frame of the ring; or DMA hangs) it is reset and runs on the private rings
+// from then on, where what was queued is sent first. Called again it looks again, and
+// takes over if frames have got stuck; these are lost.
 //
 // It returns ErrNoPower if the MAC never had power, and ErrReset if it does not
 // work even after a reset. Trap context.
@@ -26,17 +32,67 @@ func (m *MAC) Seize() error {
 	m.count(seizures)
 	was := m.state.Swap(stateSeized)
 	again := m.seizing.Swap(true) // a fault in here led back in here
-	txWhole := !again && (was == stateOpen || was == stateSeized) && !m.txBusy.Load() && !m.dead.Load()
-	if txWhole {
+	inUse := !again && (was == stateOpen || was == stateSeized) && !m.dead.Load()
+	if inUse && !m.txBusy.Load() && m.running() {
 		m.regs.Write32(regEIMR, 0)
 		if m.drainTx() && !m.rxBusy.Load() {
 			m.seizing.Store(false)
 			return nil
 		}
 	}
+	// Who seizes again sends himself what is not sent.
+	save := was != stateSeized || m.unsent
 	err := m.takeOver()
+	if m.unsent && !save {
+		m.unsent = false
+		m.dropped(m.tx[live].Queued())
+	}
+	if m.unsent && err == nil {
+		m.unsent = false // before it, should it fault
+		m.resend()
+	}
 	m.seizing.Store(false)
 	return err
+}
+
+// running reports whether the MAC is switched on and not in reset. Trap context.
+func (m *MAC) running() bool {
+	return m.regs.Read32(regECR)&(ecrETHEREN|ecrRESET) == ecrETHEREN
+}
+
+// resend sends what waited in the live ring when the MAC was taken over, the log's
+// last lines among it: a ring in the middle of an update has whole frames up to its
+// head, and one that hung has all of them. Trap context.
+func (m *MAC) resend() {
+	from, to := m.tx[live], m.tx[private]
+	n := from.Queued()
+	for i := range n {
+		frame, control := from.Waiting(i)
+		if len(frame) < minFrame || len(frame) > maxFrame+vlanTag || !m.roomIn(to) {
+			m.dropped(1)
+			continue
+		}
+		dma.Copy(to.Buffer(), frame)
+		to.Send(len(frame), control&(bd.SumProto|bd.SumIP))
+		to.Flush()
+		m.doorbell()
+		m.count(txResent)
+	}
+	m.drainTx()
+}
+
+// roomIn waits until there is room in a ring, within the bound of a drain.
+func (m *MAC) roomIn(t *bd.TX) bool {
+	start := m.cfg.Now()
+	for range drainReads {
+		if m.reclaim(); t.Free() > 0 {
+			return true
+		}
+		if m.cfg.Now()-start >= drainStall {
+			break
+		}
+	}
+	return false
 }
 
 // drainTx waits until all queued frames have left. Trap context.
@@ -63,13 +119,17 @@ func (m *MAC) drainTx() bool {
 // context.
 func (m *MAC) takeOver() error {
 	m.count(takeovers)
-	lost := m.tx[m.cur.Load()&1].Queued()
+	if t := m.tx[m.cur.Load()&1]; m.cur.Load() == live {
+		m.reclaimed(t.Reclaim())
+		m.unsent = t.Queued() > 0
+	} else {
+		m.dropped(t.Queued())
+	}
 	m.dead.Store(true) // until it runs
 	m.cur.Store(private)
 	m.txBusy.Store(false)
 	m.rxBusy.Store(false)
 	m.todo.Store(0)
-	m.dropped(lost)
 	if !m.reset() {
 		// It may still be possible to stop it the gentle way; whether it runs
 		// afterwards is checked at the end.
@@ -84,6 +144,24 @@ func (m *MAC) takeOver() error {
 	}
 	m.dead.Store(false)
 	return nil
+}
+
+// LinkTrap looks at the link of a MAC that was seized, and has the MAC follow if it came
+// back in another mode. It reports true if the PHY cannot be asked. Trap context.
+func (m *MAC) LinkTrap() (up bool) {
+	p := m.phy.Load()
+	if p == nil || m.state.Load() != stateSeized || m.dead.Load() {
+		return true
+	}
+	link, err := p.LinkTrap(m.cfg.Port.Gigabit)
+	if err != nil || !link.Up {
+		return err != nil
+	}
+	if mode := pack(link); mode != m.programmed.Load() {
+		m.mode.Store(mode)
+		return m.takeOver() == nil
+	}
+	return true
 }
 
 // lookTrap learns speed and duplex of a link nobody has looked at yet, as far

@@ -1,6 +1,7 @@
 package enet
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"runtime/debug"
@@ -224,7 +225,9 @@ func TestSeizeFromWithinThePollTakesThePrivateRings(t *testing.T) {
 func TestSeizeWithAFullRingAndHungDMATakesThePrivateRings(t *testing.T) {
 	b := openBench(t, rings(8, 16))
 	b.model.SetFaults(func(f *macmodel.Faults) { f.TxHangUntil = true })
-	for b.xmit(frame(otherMAC, 60, 0)) == netdev.TxOK {
+	n := 0
+	for b.xmit(frame(otherMAC, 60+n, n)) == netdev.TxOK {
+		n++
 	}
 	start := b.model.Now()
 	if err := b.seize(); err != nil {
@@ -233,7 +236,17 @@ func TestSeizeWithAFullRingAndHungDMATakesThePrivateRings(t *testing.T) {
 	if d := b.model.Now() - start; d > 2*drainStall {
 		t.Errorf("Seize took %d ns", d)
 	}
-	b.wantStat("tx_lost", 16)
+	sent := b.model.Sent()
+	if len(sent) != n || n != 16 {
+		t.Fatalf("%d of %d frames that waited were sent", len(sent), n)
+	}
+	for i, f := range sent {
+		if !bytes.Equal(f, frame(otherMAC, 60+i, i)) {
+			t.Errorf("frame %d: %x", i, f)
+		}
+	}
+	b.wantStat("tx_lost", 0)
+	b.wantStat("tx_resent", 16)
 	b.wantStat("private_rings", 1)
 	b.wantSeizedAlive("hung")
 }
@@ -384,5 +397,54 @@ func TestSeizeDoesNotAllocate(t *testing.T) {
 		b.mac.Seize()
 	}); a != 0 {
 		t.Errorf("%v allocations with a look at the PHY", a)
+	}
+}
+
+func TestSeizeOfAMACThatWasStoppedOrResetBringsItBackAndSendsWhatWaited(t *testing.T) {
+	for _, ecr := range []uint32{0, ecrRESET} {
+		b := openBench(t, rings(8, 16))
+		b.model.SetFaults(func(f *macmodel.Faults) { f.TxManual = true })
+		for i := range 5 {
+			b.xmit(frame(otherMAC, 60, i))
+		}
+		inTrap(func() { b.mac.regs.Write32(regECR, ecr) })
+		b.model.SetFaults(func(f *macmodel.Faults) { f.TxManual = false })
+		if err := b.seize(); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(b.model.Sent()); n != 5 {
+			t.Errorf("ECR %#x: %d of 5 frames that waited were sent", ecr, n)
+		}
+		b.wantStat("private_rings", 1)
+		b.wantSeizedAlive("stopped")
+	}
+}
+
+func TestALinkThatComesBackInAnotherModeIsFollowedInAPanic(t *testing.T) {
+	b := openBench(t)
+	if err := b.seize(); err != nil {
+		t.Fatal(err)
+	}
+	look := func() (up bool) {
+		inTrap(func() { up = b.mac.LinkTrap() })
+		return up
+	}
+	b.model.SetPHYReg(2, mii.BMSR, 0x7829)
+	if look() {
+		t.Error("no link, and it is up")
+	}
+	b.model.SetPHYReg(2, mii.BMSR, 0x782d)
+	resets := b.model.Resets()
+	if !look() || b.model.Resets() != resets {
+		t.Error("the same link again: not up, or the MAC was reset")
+	}
+	b.model.SetPHYReg(2, mii.ANLPAR, 0x0021) // 10 Mb/s half
+	if !look() || b.model.Reg(macmodel.RCR)&rcrRMII10T == 0 {
+		t.Errorf("RCR %#x", b.model.Reg(macmodel.RCR))
+	}
+	b.wantSeizedAlive("10 Mb/s")
+	b.model.SetFaults(func(f *macmodel.Faults) { f.MDIOHang = true })
+	if !look() {
+		t.Error("a PHY that does not answer is taken for a link that is down")
 	}
 }

@@ -30,6 +30,7 @@ const (
 	txTooShort
 	txNotOpen
 	txLost
+	txResent
 	txKicks
 	txTimeouts
 	txBabble
@@ -71,6 +72,7 @@ var counterNames = [numCounters]string{
 	txTooShort:       "tx_too_short",       // dropped: no Ethernet header
 	txNotOpen:        "tx_not_open",        // dropped: closed, or dead
 	txLost:           "tx_lost",            // queued, then lost in a stop, restart or takeover
+	txResent:         "tx_resent",          // queued, and sent again by a takeover
 	txKicks:          "tx_kicks",           // doorbells rung again (ERR006358)
 	txTimeouts:       "tx_timeouts",        // restarts since nothing left the ring for 2 s
 	txBabble:         "tx_babble",          // BABT events

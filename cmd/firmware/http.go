@@ -109,7 +109,8 @@ func paramPage(w http.ResponseWriter, r *http.Request, sys *gasp.System) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// diePage ends the firmware in the way asked, after the answer was received.
+// diePage ends the firmware in the way asked, after the answer was received and the
+// time that after= asks for has passed.
 func diePage(w http.ResponseWriter, r *http.Request, sys *gasp.System) {
 	how := r.FormValue("how")
 	if sys.Args.Gasp["die"] != "1" {
@@ -131,7 +132,11 @@ func diePage(w http.ResponseWriter, r *http.Request, sys *gasp.System) {
 	// Who got the answer closes the connection.
 	conn.SetReadDeadline(time.Now().Add(5 * time.Second))
 	io.Copy(io.Discard, conn)
-	go die(how) // not under the server, which recovers panics
+	after, _ := time.ParseDuration(r.FormValue("after"))
+	go func() { // not under the server, which recovers panics
+		time.Sleep(after)
+		die(how)
+	}()
 }
 
 type row struct{ Name, Value string }

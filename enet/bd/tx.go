@@ -140,6 +140,15 @@ func (t *TX) give(slot uint32, p Part, status, control uint32) {
 	store(d, wordStatus, status<<16|t.wrap(slot)|p.Len)
 }
 
+// Spoil writes half of the next free descriptor, as a fault in the middle of Send
+// would leave it: another address and length, and not the device's. For tests of what
+// takes over then.
+func (t *TX) Spoil() {
+	d := t.word(t.head.slot)
+	store(d, wordAddr, 0xdeadbee0)
+	store(d, wordStatus, t.wrap(t.head.slot)|0xffff)
+}
+
 // Flush orders what was sent before the doorbell.
 func (t *TX) Flush() { t.flush((t.head.slot + t.n - 1) % t.n) }
 
@@ -157,6 +166,19 @@ func (t *TX) Reclaim() (frames int) {
 		}
 	}
 	return frames
+}
+
+// Waiting returns the i-th frame, from 0, that was queued and not reclaimed, and its
+// control word, nil if there are not so many. Frames made with SendParts come in
+// pieces. For who takes over from a device that hangs.
+func (t *TX) Waiting(i int) (frame []byte, control uint32) {
+	if i < 0 || i >= t.Queued() {
+		return nil, 0
+	}
+	slot := (t.tail.slot + uint32(i)) % t.n
+	d := t.word(slot)
+	n := min(load(d, wordStatus)&0xffff, t.size)
+	return t.buffer(slot)[:n], load(d, wordControl)
 }
 
 // Done reports whether the oldest queued descriptor can be reclaimed.

@@ -58,6 +58,7 @@ type Endpoint struct {
 	udp handlers
 
 	watch watch
+	link  link
 	stats Stats
 }
 
@@ -89,6 +90,7 @@ func New(dev *netdev.Device, now func() int64) *Endpoint {
 	}
 	e.receive = e.input
 	e.watch.drv, _ = e.drv.(taker)
+	e.link.drv, _ = e.drv.(linker)
 	return e
 }
 

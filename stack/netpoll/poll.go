@@ -11,6 +11,7 @@ func (e *Endpoint) Poll(budget int) int {
 	e.busy = true
 	n := 0
 	if e.panicked {
+		e.lookAtLink(linkRetry)
 		n = e.look(budget)
 	} else {
 		e.drv.PollController()

@@ -41,7 +41,7 @@ func (e *Endpoint) SendUDP(d *Dest, payload []byte) bool {
 	}
 	e.busy = true
 	e.buildUDP(d, &src, payload)
-	ok = e.send(&e.tx)
+	ok = e.send(&e.tx) && e.linked()
 	e.busy = false
 	if ok {
 		e.stats.Sent++
@@ -75,14 +75,17 @@ func send(p unsafe.Pointer) {
 	x.sent = x.e.SendUDP(x.d, x.payload)
 }
 
-// ready reports whether it makes sense to send. In a panic nobody watches the
-// PHY any more, so whatever the last state of the link was, sending is tried.
+// ready reports whether it makes sense to send.
 func (e *Endpoint) ready() bool {
 	switch {
 	case e.dead:
 		return false
 	case e.panicked:
-		return true
+		if !e.link.down || e.waitLink() {
+			return true
+		}
+		e.stats.NoCarrier++
+		return false
 	case !e.dev.Up() || !e.dev.Carrier():
 		e.stats.NoCarrier++
 		return false
@@ -126,17 +129,17 @@ func (e *Endpoint) send(f *frame) bool {
 	return false
 }
 
-// sendPanic waits for the ring. If the device does not move, it is reset
-// (seized again) once and given a second chance; after that, waits are short
-// until it does move.
+// sendPanic waits for the ring, and until the frame has left. If the device does
+// not move, it is reset (seized again), which forgets what is in its ring, and gets
+// the frame once more; after that, waits are short until it does move.
 func (e *Endpoint) sendPanic(f *frame) bool {
 	for {
 		limit := int64(sendWait)
 		if e.stuck {
 			limit = stuckWait
 		}
-		if e.waitRoom(f, limit) {
-			e.stuck = !e.waitIdle(limit)
+		if e.waitRoom(f, limit) && e.waitIdle(limit) {
+			e.stuck = false
 			return true
 		}
 		wasStuck := e.stuck
