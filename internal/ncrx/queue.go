@@ -30,13 +30,12 @@ const (
 )
 
 // Most senders do not know any of this, and the address of one may be made up.
-// So one that has never answered is waited for, and asked, but a little; and
-// one that answers is not waited for long if it has other numbers and not this.
+// So one that has never answered is waited for, and asked, but a little.
 const (
 	silentTimeout  = 3 * time.Second
 	silentNumbers  = 16  // asked for and not answered
+	unsureNumbers  = 16  // before the first that it sends when asked to begin
 	askedAtOnce    = 128 // the same, of a sender that answers; gasp's netconsole notes so many
-	askedInVain    = 5
 	maxHeldRecords = 8192
 	maxHeldEach    = 4 << 20  // bytes
 	maxHeldAll     = 64 << 20 // bytes, of all senders
@@ -64,9 +63,10 @@ type waiting struct {
 	since time.Time // when the first of them was missed
 	asked time.Time
 	upTo  uint64 // those below have been asked for
-	asks  int    // in vain
-	// The sender is asked to begin there; nobody knows what it still has.
-	resume bool
+	// The sender is asked to begin there; nobody knows what it still has. Once
+	// it has begun, with rec, those just before rec may have been lost, or are
+	// no longer there.
+	resume, unsure bool
 }
 
 // Response is a datagram that a sender is to get.
@@ -206,12 +206,16 @@ func (r *Receiver) insert(s *sender, i int, rec Record) {
 			r.stats.Recovered++
 		}
 		if behind.resume {
-			// Answers come in order, so this is the first it has.
-			q.next = rec.Seq
-			behind.resume, behind.since, behind.asked, behind.asks = false, rec.Time, time.Time{}, 0
+			// Answers come in order, so this is among the first it has: far
+			// from what was asked for, its oldest or one soon behind.
+			if rec.Seq-q.next > unsureNumbers {
+				q.next = rec.Seq - unsureNumbers
+				w.unsure = true
+			}
+			behind.resume, behind.since, behind.asked = false, rec.Time, time.Time{}
 		} else {
-			w.since, w.asked, w.asks, w.upTo = behind.since, behind.asked, behind.asks, behind.upTo
-			behind.asks = 0
+			w.since, w.asked, w.upTo, w.unsure = behind.since, behind.asked, behind.upTo, behind.unsure
+			behind.unsure = false
 		}
 	} else if q.head()/askStride != rec.Seq/askStride {
 		q.stride = true
@@ -290,7 +294,7 @@ func (r *Receiver) giveUpGaps(s *sender, now time.Time) {
 	for len(q.waiting) > 0 {
 		w := q.waiting[0]
 		wait := s.patience()
-		if w.resume || w.asks >= askedInVain && q.answered.After(w.since) {
+		if w.resume || w.unsure {
 			wait = silentTimeout
 		}
 		if now.Sub(w.since) < wait {
@@ -306,12 +310,15 @@ func (r *Receiver) answer(s *sender, now time.Time) {
 	if s.over || r.opts.Key != nil && s.id.boot == "" {
 		return
 	}
-	if len(q.waiting) > 0 && q.waiting[0].resume {
-		if w := q.waiting[0]; due(w.asked, now) {
+	// What came before the first record cannot be acknowledged while that is
+	// number 0, so it cannot be asked for by number either.
+	if !q.given && (q.waiting[0].resume || q.next == 0) {
+		if w := q.waiting[0]; due(w.asked, now) && (w.resume || due(w.since, now)) {
 			w.asked, q.asked = now, now
 			r.stats.Asked++
 			r.respond(s, fmt.Appendf(nil, "ncrx-resend %d", q.next))
 		}
+		return
 	}
 	room := silentNumbers
 	if !q.answered.IsZero() {
@@ -322,7 +329,7 @@ func (r *Receiver) answer(s *sender, now time.Time) {
 	for _, w := range q.waiting {
 		first := from
 		from = w.rec.Seq + 1
-		if first == w.rec.Seq || w.resume {
+		if first == w.rec.Seq {
 			continue
 		}
 		// Those that were asked for are asked for again in their time, the
@@ -335,7 +342,6 @@ func (r *Receiver) answer(s *sender, now time.Time) {
 		if at < w.rec.Seq && len(missing) < room && (due(w.since, now) || q.stride && head-w.rec.Seq > askStride) {
 			if at == first {
 				w.asked = now
-				w.asks++
 			}
 			for ; at < w.rec.Seq && len(missing) < room; at++ {
 				missing = append(missing, at)
@@ -352,7 +358,7 @@ func (r *Receiver) answer(s *sender, now time.Time) {
 		}
 	}
 	done := q.next - 1
-	if !q.given || len(missing) == 0 && !q.ackNow && (done == q.acked || now.Sub(q.ackedAt) < ackInterval) {
+	if len(missing) == 0 && !q.ackNow && (done == q.acked || now.Sub(q.ackedAt) < ackInterval) {
 		return
 	}
 	q.acked, q.ackedAt, q.ackNow = done, now, false

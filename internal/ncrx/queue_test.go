@@ -149,17 +149,6 @@ func TestASenderThatAnswersIsWaitedForAsNetconsdDoes(t *testing.T) {
 	}
 }
 
-func TestANumberThatTheSenderHasNotIsGivenUpWhenOthersCame(t *testing.T) {
-	l := newLife(t, ncrx.Options{})
-	l.send(5, 7, 9)
-	l.wait(2 * time.Second)
-	l.send(8) // it answers, and has no 6
-	l.wait(4 * time.Second)
-	if l.order() != "5 7g1 8 9" {
-		t.Errorf("given %q", l.order())
-	}
-}
-
 func TestWhatTheSenderHasLostItselfIsNotAskedForLong(t *testing.T) {
 	l := newLife(t, ncrx.Options{})
 	l.send(5)
@@ -175,19 +164,32 @@ func TestASenderHeardInMidStreamIsAskedForWhatWasBefore(t *testing.T) {
 	l.wait(250 * time.Millisecond)
 	l.expect("", "ncrx-resend 200")
 	l.send(301)
-	l.send(250, 251, 253) // the oldest that it still has
-	l.expect("250 251")
+	l.send(251, 252, 254) // from the oldest that it still has, but that is lost
 	l.wait(time.Second)
-	// 252, and those that it has not sent yet.
-	if want := "ncrx251 252 254 255 "; !strings.HasPrefix(l.said[len(l.said)-1], want) {
-		t.Errorf("said %q", l.said)
+	if want := "ncrx234 235 236 237 238 239 240 241 242 243 244 245 246 247 248 249 250 253 255 256 "; len(l.got) != 0 || !strings.HasPrefix(l.said[len(l.said)-1], want) {
+		t.Errorf("said %q, given %q", l.said, l.order())
 	}
-	for n := uint64(252); n < 300; n++ {
+	l.send(250)
+	l.wait(3 * time.Second)
+	if got := l.order(); got != "250 251 252" {
+		t.Errorf("given %q", got)
+	}
+	l.send(253)
+	for n := uint64(255); n < 300; n++ {
 		l.send(n)
 	}
-	if l.got[len(l.got)-1].Seq != 301 || len(l.got) != 50 {
+	if l.got[len(l.got)-1].Seq != 301 || len(l.got) != 52 || l.r.Stats().Gap != 0 {
 		t.Errorf("given %q", l.order())
 	}
+	// Number 0 has its own way.
+	l = newLife(t, ncrx.Options{Resend: 100})
+	l.send(9)
+	l.wait(250 * time.Millisecond)
+	l.send(1, 2)
+	l.wait(time.Second)
+	l.expect("", "ncrx-resend 0", "ncrx-resend 0")
+	l.send(0, 1, 2, 3)
+	l.expect("0 1 2 3")
 	// From the beginning, if there is not so much before it; and no answer.
 	l = newLife(t, ncrx.Options{Resend: 100})
 	l.send(7)
