@@ -20,6 +20,7 @@ type consoles struct {
 // kernel log.
 func (s *System) startConsole() {
 	console.SetClock(kernel.Nanotime)
+	console.SetCaller(kernel.Caller)
 	if n := s.Args.LogBufLen; n > console.RingSize {
 		console.Grow(n)
 	}

@@ -34,6 +34,7 @@ func (s *System) addTargets(n *Interface) {
 			Time:    s.Args.PrintkTime,
 			Release: release(),
 			Resolve: true,
+			Now:     kernel.Nanotime,
 		})
 		if err == nil {
 			t.reg, err = console.Register(t.Target, consoleLevel(s.Args.LogLevel))

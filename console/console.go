@@ -66,6 +66,10 @@ var std klog
 // until then records have time 0.
 func SetClock(now func() int64) { std.clock = now }
 
+// SetCaller sets what tells the number of the thread that logs, callable in trap
+// context; 0: none. To be set like the clock.
+func SetCaller(caller func() uint32) { std.ring.caller = caller }
+
 // Emit appends a record and flushes the consoles. One newline at the end of
 // the text is dropped; a text longer than MaxText is continued in further
 // records. dict is made with AppendDict, or nil; what exceeds MaxDict is left

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -189,5 +190,18 @@ func TestGoroutinesLogAndReadAtTheSameTime(t *testing.T) {
 	}
 	if ok, lost := Read(seq, &r); ok || lost != 0 {
 		t.Error("more than was written")
+	}
+}
+
+func TestNumbersAreWrittenInDecimal(t *testing.T) {
+	for i := range 64 {
+		for _, v := range []uint64{1<<i - 1, 1 << i, 1<<i + 1, 12345678901234567890 >> i, 1e9 << i, uint64(1e18)/(1<<i) + 1} {
+			if got, want := string(AppendUint([]byte("x"), v)), "x"+strconv.FormatUint(v, 10); got != want {
+				t.Errorf("%q, want %q", got, want)
+			}
+		}
+	}
+	if got := string(AppendUint(nil, 1<<64-1)); got != "18446744073709551615" {
+		t.Error(got)
 	}
 }

@@ -14,7 +14,8 @@ type Record struct {
 	Lost     uint64 // not 0: this is no record of the ring but the notice that Lost records before it are gone
 	Level    Level
 	Facility uint8
-	Cont     bool // continues the text of the record before it, which ended without a newline
+	Thread   uint16 // who logged it, by number modulo 1024; 0: nobody's, a top half (SetCaller)
+	Cont     bool   // continues the text of the record before it, which ended without a newline
 
 	N     int // bytes of Text
 	NDict int // bytes of Dict
@@ -83,7 +84,7 @@ func fitDict(dict []byte) []byte {
 // and ascending.
 func (r *Record) setLost(n, seq uint64, now int64) {
 	r.Seq, r.Time, r.Lost = seq-1, now, n
-	r.Level, r.Facility, r.Cont = Warning, FacKern, false
+	r.Level, r.Facility, r.Cont, r.Thread = Warning, FacKern, false, 0
 	r.NDict = 0
 	b := append(r.Text[:0], "** "...)
 	b = AppendUint(b, n)
@@ -96,10 +97,21 @@ func (r *Record) setLost(n, seq uint64, now int64) {
 func AppendUint(dst []byte, v uint64) []byte {
 	var digits [20]byte
 	i := len(digits)
-	for {
+	// A 64-bit division is dear here: one for nine digits.
+	for v > 1<<32-1 {
+		q := v / 1e9
+		low := uint32(v - q*1e9)
+		for range 9 {
+			i--
+			digits[i] = '0' + byte(low%10)
+			low /= 10
+		}
+		v = q
+	}
+	for low := uint32(v); ; {
 		i--
-		digits[i] = '0' + byte(v%10)
-		if v /= 10; v == 0 {
+		digits[i] = '0' + byte(low%10)
+		if low /= 10; low == 0 {
 			return append(dst, digits[i:]...)
 		}
 	}

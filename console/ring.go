@@ -18,8 +18,8 @@ const RingSize = 256 << 10
 //	16  u16  length of the text
 //	18  u16  length of the dictionary
 //	20  u8   level
-//	21  u8   facility
-//	22  u8   1: continues the record before it
+//	21  u8   facility; bits 5 to 7: upper bits of the thread
+//	22  u8   1: continues the record before it; bits 1 to 7: lower bits of the thread
 //	23  u8   recordMagic
 //
 // The last word is written last: without it there is no record.
@@ -59,6 +59,8 @@ type ring struct {
 	big   []byte // set on a goroutine before that
 	buf   [RingSize / 8]uint64
 
+	caller func() uint32 // the thread, set before use
+
 	step func() // tests: called at every store of an append, may not return
 }
 
@@ -78,6 +80,7 @@ type header struct {
 	text, dict      int
 	level, facility uint8
 	cont            bool
+	thread          uint16
 	seq             uint64
 	time            int64
 }
@@ -99,6 +102,10 @@ func (g *ring) state() *state { return &g.states[g.published.Load()%(2*maxDepth)
 
 // append adds a record. text and dict are within their bounds.
 func (g *ring) append(level Level, facility uint8, cont bool, now int64, text, dict []byte) {
+	thread := uint32(0)
+	if g.caller != nil {
+		thread = g.caller()
+	}
 	depth := g.depth
 	g.depth++
 	if depth < 0 || depth >= maxDepth {
@@ -126,7 +133,7 @@ func (g *ring) append(level Level, facility uint8, cont bool, now int64, text, d
 	if len(dict) > 0 {
 		g.put(m, at+recordHeader+uint32(len(text)), dict)
 	}
-	c := uint32(level&7) | uint32(facility)<<8 | recordMagic<<24
+	c := uint32(level&7) | uint32(facility&31)<<8 | thread>>7&7<<13 | thread&127<<17 | recordMagic<<24
 	if cont {
 		c |= 1 << 16
 	}
@@ -216,7 +223,8 @@ func (g *ring) headerAt(s *state, pos uint32, h *header) bool {
 		return false
 	}
 	h.text, h.dict = int(w[0]&0xffff), int(w[0]>>16)
-	h.level, h.facility, h.cont = uint8(b), uint8(b>>8), b>>16&0xff != 0
+	h.level, h.facility, h.cont = uint8(b), uint8(b>>8)&31, b>>16&1 != 0
+	h.thread = uint16(b>>17&127 | b>>13&7<<7)
 	v := word(m, pos)
 	h.seq = uint64(v[0]) | uint64(v[1])<<32
 	v = word(m, pos+8)
@@ -289,7 +297,7 @@ func (c *cursor) advance(h *header) {
 // load copies the record at c, whose header is h, to r.
 func (g *ring) load(c *cursor, h *header, r *Record) {
 	r.Seq, r.Time, r.Lost = h.seq, h.time, 0
-	r.Level, r.Facility, r.Cont = Level(h.level), h.facility, h.cont
+	r.Level, r.Facility, r.Cont, r.Thread = Level(h.level), h.facility, h.cont, h.thread
 	r.N, r.NDict = h.text, h.dict
 	g.get(c.pos+recordHeader, r.Text[:clamp(h.text, MaxText)])
 	g.get(c.pos+recordHeader+uint32(h.text), r.Dict[:clamp(h.dict, MaxDict)])

@@ -61,6 +61,17 @@ func disableIRQ(irq int) {
 	store32(machine.GICD+gicdICENABLER+uint32(irq)/32*4, 1<<(uint32(irq)&31))
 }
 
+var inTopHalf bool
+
+// Caller is who runs: the number of the thread, from 1, in whose system call or
+// section the CPU is, or 0 in a top half. Trap context.
+func Caller() uint32 {
+	if inTopHalf {
+		return 0
+	}
+	return threads[cur].id
+}
+
 // interrupt acknowledges one pending interrupt and runs its top half.
 func interrupt() {
 	if measure.on {
@@ -81,7 +92,9 @@ func interrupt() {
 	default:
 		irqCount[irq]++
 		if top := tops[irq]; top != nil {
+			inTopHalf = true
 			top()
+			inTopHalf = false
 		} else {
 			disableIRQ(irq)
 			spurious++

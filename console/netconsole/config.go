@@ -33,7 +33,8 @@ type Config struct {
 	RemotePort uint16
 	LocalIP    netip.Addr // invalid: the device's own
 	RemoteIP   netip.Addr
-	Device     string  // name of the device; "" if DeviceMAC is given
+	Device     string  // name of the device, without a VLAN's number; "" if DeviceMAC is given
+	VLAN       uint16  // of a device named as eth0.100; 0: none
 	DeviceMAC  [6]byte // or its MAC address
 	RemoteMAC  [6]byte // of the target or the router to it; broadcast if left out
 }
@@ -85,20 +86,68 @@ func (c *Config) parse(s string) error {
 	if c.RemoteIP, err = parseIP(dip); err != nil {
 		return err
 	}
-	if c.LocalIP.IsValid() && c.LocalIP.Is4() != c.RemoteIP.Is4() {
-		return errors.New("source and target address differ in family")
-	}
 	if dev != "" {
-		if mac, err := parseMAC(dev); err == nil {
-			c.Device, c.DeviceMAC = "", mac
-		} else {
-			c.Device = dev
+		if err := c.setDevice(dev); err != nil {
+			return err
 		}
 	}
 	if dmac != "" {
 		if c.RemoteMAC, err = parseMAC(dmac); err != nil {
 			return err
 		}
+	}
+	return c.check()
+}
+
+// maxDevice is the longest name of a device (Linux: IFNAMSIZ less one).
+const maxDevice = 15
+
+// setDevice takes the name of a device, with a VLAN's number or without, or its
+// MAC address.
+func (c *Config) setDevice(s string) error {
+	if mac, err := parseMAC(s); err == nil {
+		c.Device, c.DeviceMAC, c.VLAN = "", mac, 0
+		return nil
+	}
+	name, vlan, tagged := strings.Cut(s, ".")
+	if name == "" || len(s) > maxDevice || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '/' }) {
+		return fmt.Errorf("%q is not a device", s)
+	}
+	c.Device, c.DeviceMAC, c.VLAN = name, [6]byte{}, 0
+	if tagged {
+		n, err := strconv.ParseUint(vlan, 10, 16)
+		if err != nil || n < 1 || n > 4094 {
+			return fmt.Errorf("%q is not a VLAN, 1 to 4094", vlan)
+		}
+		c.VLAN = uint16(n)
+	}
+	return nil
+}
+
+// DevName returns the device as it is configured: its name, or MAC address.
+func (c *Config) DevName() string {
+	switch {
+	case c.Device == "":
+		return net.HardwareAddr(c.DeviceMAC[:]).String()
+	case c.VLAN != 0:
+		return c.Device + "." + strconv.Itoa(int(c.VLAN))
+	}
+	return c.Device
+}
+
+// check looks at what the fields must be together.
+func (c *Config) check() error {
+	switch {
+	case c.Release && !c.Extended:
+		return errors.New("the release needs the extended format")
+	case !c.RemoteIP.IsValid():
+		return errors.New("no target address")
+	case c.LocalPort == 0 || c.RemotePort == 0:
+		return errors.New("0 is not a port")
+	case c.LocalIP.IsValid() && c.LocalIP.Is4() != c.RemoteIP.Is4():
+		return errors.New("source and target address differ in family")
+	case c.VLAN != 0 && !c.LocalIP.IsValid():
+		return errors.New("a target in a VLAN needs a source address")
 	}
 	return nil
 }

@@ -2,11 +2,22 @@ package netconsole
 
 import "github.com/gasp-go/gasp/console"
 
-// maxChunk is the payload of a datagram at most, in both formats.
-const maxChunk = 1000
+const (
+	// maxChunk is the payload of a datagram at most, in both formats.
+	maxChunk = 1000
 
-// maxRelease bounds the release so that a header always leaves room for text.
-const maxRelease = 256
+	// maxBody bounds what follows the ";" of a record's header. netconsd takes
+	// less than 8192 bytes.
+	maxBody = 8191
+
+	// maxRelease bounds the release so that a header always leaves room for
+	// text.
+	maxRelease = 256
+
+	maxUserdata = 4096 // bytes of all user data lines
+	maxTail     = 512  // of the lines after them
+	maxCut      = 24   // of the TRUNCATED line
+)
 
 // extended makes the datagrams of one record in the extended format:
 //
@@ -19,37 +30,23 @@ const maxRelease = 256
 // datagram goes in fragments that repeat the header; offset and total count
 // the bytes after the ";".
 //
-// The body is made byte by byte, so no buffer holds the whole of it.
+// The body's lines are the text, the record's dictionary, the user data, the
+// system data, and those that authenticate it. If it is longer than maxBody,
+// first lines of the dictionary are left out, from its end, then the end of the
+// text; a line TRUNCATED=<n> tells how many bytes these were.
 type extended struct {
-	release  []byte // with its comma, set once
-	userdata []byte // lines that follow each record, set once
-
 	head  [maxRelease + 80]byte
 	nhead int
+	tail  [maxTail]byte
+	body  [maxBody]byte
 	total int // bytes of the body
 	off   int // of these in earlier datagrams
-
-	part   part
-	pos    int
-	esc    int // bytes of the escape of the current byte that are out
-	inside bool
 }
 
-// part is the part of the body that is being made.
-type part uint8
-
-const (
-	partText part = iota
-	partTextEnd
-	partDict
-	partUser
-	partEnd
-)
-
-// begin starts at the beginning of r.
-func (x *extended) begin(r *console.Record) {
-	x.part, x.pos, x.esc, x.off, x.inside = partText, 0, 0, 0, false
-	b := append(x.head[:0], x.release...)
+// begin makes the body of r and reports whether all of it found room.
+func (x *extended) begin(r *console.Record, s *stamp, msgid uint32) (whole bool) {
+	x.off = 0
+	b := append(x.head[:0], s.release...)
 	b = console.AppendUint(b, uint64(r.Facility)<<3|uint64(r.Level))
 	b = console.AppendUint(append(b, ','), r.Seq)
 	b = console.AppendUint(append(b, ','), uint64(max(r.Time, 0))/1000)
@@ -59,13 +56,113 @@ func (x *extended) begin(r *console.Record) {
 		b = append(b, ",-"...)
 	}
 	x.nhead = len(b)
-	x.total = bodyLen(r) + len(x.userdata)
+
+	end := s.sysdata.append(x.tail[:0], r, msgid)
+	limit := maxBody - len(s.userdata) - len(end)
+	if s.auth != nil {
+		limit -= authLen
+	}
+	left := 0
+	b, text := escape(x.body[:0], r.Message(), limit-1)
+	if left = r.N - text; left > 0 {
+		// There is a TRUNCATED line to be made room for.
+		b, text = escape(x.body[:0], r.Message(), limit-1-maxCut)
+		left = r.N - text
+	}
+	b = append(b, '\n')
+	b, skipped := appendDict(b, r.Dictionary(), limit, left > 0)
+	if left += skipped; left > 0 {
+		b = console.AppendUint(append(b, " TRUNCATED="...), uint64(left))
+		b = append(b, '\n')
+	}
+	b = append(append(b, s.userdata...), end...)
+	if s.auth != nil {
+		b = s.auth.sign(x.head[:x.nhead], b)
+	}
+	x.total = len(b)
+	return left == 0
 }
+
+// appendDict appends the lines of a dictionary as long as b is not longer than
+// limit, with room for a TRUNCATED line if there will be one, and returns how
+// many bytes of the dictionary were left out.
+func appendDict(b, dict []byte, limit int, cut bool) ([]byte, int) {
+	all := b
+	for rest, bound := dict, limit; len(rest) > 0; {
+		n := 0
+		for n < len(rest) && rest[n] != 0 {
+			n++
+		}
+		if cut {
+			bound = limit - maxCut
+		}
+		room := bound - len(all) - 2 // the space and the newline
+		line, took := all, -1
+		if room >= n {
+			line, took = escape(append(all, ' '), rest[:n], room)
+		}
+		if took < n {
+			if cut {
+				return all, len(rest)
+			}
+			// From the start again: there is a line more.
+			cut, all, rest = true, b, dict
+			continue
+		}
+		all = append(line, '\n')
+		if n == len(rest) {
+			break
+		}
+		rest = rest[n+1:]
+	}
+	return all, 0
+}
+
+// escape appends p as the format has it, at most room bytes of output, and
+// returns how many bytes of p found room.
+func escape(b, p []byte, room int) ([]byte, int) {
+	i := 0
+	for i < len(p) {
+		run := p[i:]
+		if len(run) > room {
+			run = run[:max(room, 0)]
+		}
+		n := len(run)
+		for j, c := range run {
+			if !isPlain[c] {
+				n = j
+				break
+			}
+		}
+		b = append(b, run[:n]...)
+		i, room = i+n, room-n
+		if i == len(p) || room < 4 && n == len(run) || room < 4 && !plain(p[i]) {
+			break
+		}
+		if c := p[i]; !plain(c) {
+			b = append(b, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
+			i, room = i+1, room-4
+		}
+	}
+	return b, i
+}
+
+const hexDigits = "0123456789abcdef"
+
+func plain(c byte) bool { return c-0x20 < 0x7f-0x20 && c != '\\' }
+
+// isPlain is plain as a table, which is faster.
+var isPlain = func() (t [256]bool) {
+	for c := range t {
+		t[c] = plain(byte(c))
+	}
+	return t
+}()
 
 // fill makes the next datagram and returns its length, 0 after the last. dst
 // has room for maxChunk bytes.
-func (x *extended) fill(r *console.Record, dst []byte) int {
-	if x.off >= x.total || len(dst) < maxChunk {
+func (x *extended) fill(dst []byte) int {
+	if x.off >= x.total || x.total > len(x.body) || len(dst) < maxChunk {
 		return 0
 	}
 	b := append(dst[:0], x.head[:x.nhead]...)
@@ -74,108 +171,7 @@ func (x *extended) fill(r *console.Record, dst []byte) int {
 		b = console.AppendUint(append(b, '/'), uint64(x.total))
 	}
 	b = append(b, ';')
-	for len(b) < maxChunk {
-		c, ok := x.next(r)
-		if !ok {
-			break
-		}
-		b = append(b, c)
-		x.off++
-	}
-	return len(b)
-}
-
-// next makes the next byte of the body.
-func (x *extended) next(r *console.Record) (byte, bool) {
-	for {
-		switch x.part {
-		case partText:
-			if text := r.Message(); x.pos < len(text) {
-				return x.escaped(text[x.pos]), true
-			}
-			x.part, x.pos = partTextEnd, 0
-		case partTextEnd:
-			x.part = partDict
-			return '\n', true
-		case partDict:
-			dict := r.Dictionary()
-			switch {
-			case x.pos >= len(dict) && !x.inside:
-				x.part, x.pos = partUser, 0
-			case !x.inside:
-				x.inside = true
-				return ' ', true
-			case x.pos >= len(dict) || dict[x.pos] == 0 && x.esc == 0:
-				x.inside = false
-				x.pos++
-				return '\n', true
-			default:
-				return x.escaped(dict[x.pos]), true
-			}
-		case partUser:
-			if x.pos < len(x.userdata) {
-				x.pos++
-				return x.userdata[x.pos-1], true
-			}
-			x.part = partEnd
-		default:
-			return 0, false
-		}
-	}
-}
-
-const hex = "0123456789abcdef"
-
-func plain(c byte) bool { return c >= 0x20 && c < 0x7f && c != '\\' }
-
-// escaped makes the next byte of c, or of its escape, and moves on after it.
-func (x *extended) escaped(c byte) byte {
-	if plain(c) {
-		x.pos++
-		return c
-	}
-	x.esc++
-	switch x.esc {
-	case 1:
-		return '\\'
-	case 2:
-		return 'x'
-	case 3:
-		return hex[c>>4]
-	}
-	x.esc = 0
-	x.pos++
-	return hex[c&15]
-}
-
-// bodyLen is the number of bytes next will make of r, without userdata.
-func bodyLen(r *console.Record) int {
-	n := 1
-	for _, c := range r.Message() {
-		n += escapedLen(c)
-	}
-	dict := r.Dictionary()
-	if len(dict) == 0 {
-		return n
-	}
-	n += 2 // the first space, the last newline
-	for _, c := range dict {
-		if c == 0 {
-			n += 2
-		} else {
-			n += escapedLen(c)
-		}
-	}
-	// An entry after a NUL at the very end does not exist.
-	if dict[len(dict)-1] == 0 {
-		n -= 2
-	}
-	return n
-}
-
-func escapedLen(c byte) int {
-	if plain(c) {
-		return 1
-	}
-	return 4
+	n := copy(dst[len(b):maxChunk], x.body[x.off:x.total])
+	x.off += n
+	return len(b) + n
 }

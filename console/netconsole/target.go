@@ -3,7 +3,6 @@ package netconsole
 import (
 	"errors"
 	"net/netip"
-	"strings"
 	"unsafe"
 
 	"github.com/gasp-go/gasp/board/trap"
@@ -16,22 +15,40 @@ type Options struct {
 	// Time begins the lines of the basic format with the time (printk.time).
 	Time bool
 
-	// Release identifies the firmware, for Config.Release. netconsd takes the
-	// first field for one only if there is a dot in its first 64 bytes.
+	// Release identifies the firmware, for Config.Release and Sysdata.Release.
+	// netconsd takes the first field for one only if there is a dot in its first
+	// 64 bytes.
 	Release string
 
 	// Userdata are KEY=value pairs that follow each record of the extended
-	// format.
+	// format, and Sysdata what the sender adds to them.
 	Userdata []string
+	Sysdata  Sysdata
+
+	// Key authenticates the records of the extended format if it is not empty,
+	// 16 to 64 bytes, and BootID tells this life of the firmware from others.
+	Key    []byte
+	BootID [16]byte
+
+	// Again answers receivers that ask for records again, in the extended
+	// format (see netpoll.Endpoint.HandleUDP).
+	Again bool
 
 	// Resolve looks for the target's MAC address, or its router's, by ARP or
-	// neighbour discovery if the configuration gives none. Until it is known, and if it is not found, frames are
-	// broadcast, as Linux does.
+	// neighbour discovery if the configuration gives none. Until it is known, and
+	// if it is not found, frames are broadcast, as Linux does.
 	Resolve bool
 
 	// Gateway is the router to the target, for Resolve; invalid if the target
 	// is on the link.
 	Gateway netip.Addr
+
+	// Now is the clock in nanoseconds, callable in trap context.
+	Now func() int64
+
+	// Read reads the log in trap context: record seq, or the next there is. Nil:
+	// console.Read.
+	Read func(seq uint64, r *console.Record) bool
 }
 
 // sender is what a Target needs of netpoll.Endpoint.
@@ -49,7 +66,20 @@ type Target struct {
 	dest    netpoll.Dest
 	time    bool
 	resolve bool // the configuration has no MAC address
+	now     func() int64
+	read    func(seq uint64, r *console.Record) bool
 
+	stamp      stamp
+	msgcounter uint32
+
+	live  stream
+	again *again // nil: not wanted
+
+	stats Stats
+}
+
+// stream is the state of sending one record after the other.
+type stream struct {
 	started bool   // a record is in work
 	torn    bool   // and part of it is out
 	seq     uint64 // the record in work
@@ -58,16 +88,19 @@ type Target struct {
 	ext     extended
 	n       int // bytes of buf that wait to be sent
 	buf     [maxChunk]byte
-
-	stats Stats
 }
 
 // Stats counts what a target did. What it lost the log counts
 // (console.Registration.Stats).
 type Stats struct {
-	Packets uint64 // datagrams sent
-	Refused uint64 // attempts to send that failed
-	Torn    uint64 // records whose rest was overwritten while it waited
+	Packets     uint64 `json:"packets"`      // datagrams sent
+	Refused     uint64 `json:"refused"`      // attempts to send that failed
+	Torn        uint64 `json:"torn"`         // records whose rest was overwritten while it waited
+	Truncated   uint64 `json:"truncated"`    // records that were too long for the format's receivers
+	Requests    uint64 `json:"requests"`     // acknowledgements and requests of the receiver
+	BadRequests uint64 `json:"bad_requests"` // what could not be understood
+	Again       uint64 `json:"again"`        // records sent again
+	Unanswered  uint64 `json:"unanswered"`   // records asked for that were not in the log any more, or too many at a time
 }
 
 // New returns a target that is reached through ep.
@@ -76,34 +109,52 @@ func New(cfg Config, ep *netpoll.Endpoint, opts Options) (*Target, error) {
 }
 
 func newTarget(cfg Config, ep sender, opts Options) (*Target, error) {
-	t := &Target{cfg: cfg, ep: ep, time: opts.Time}
+	t := &Target{cfg: cfg, ep: ep, time: opts.Time, now: opts.Now, read: opts.Read}
 	var err error
-	t.dest, err = netpoll.NewDest(netip.AddrPortFrom(cfg.RemoteIP, cfg.RemotePort), cfg.LocalPort, cfg.RemoteMAC)
+	t.dest, err = newDest(&cfg, opts.Gateway)
 	if err != nil {
 		return nil, err
 	}
-	if cfg.LocalIP.IsValid() {
-		if err := t.dest.SetSource(cfg.LocalIP); err != nil {
-			return nil, err
-		}
-	}
-	if opts.Gateway.IsValid() {
-		t.dest.SetHop(opts.Gateway)
-	}
 	t.resolve = opts.Resolve && cfg.RemoteMAC == netpoll.Broadcast
-	if cfg.Release {
-		if opts.Release == "" || len(opts.Release) > maxRelease-1 || strings.ContainsAny(opts.Release, ",;\n") {
-			return nil, errors.New("netconsole: the release is missing, too long or contains a separator")
-		}
-		t.ext.release = append([]byte(opts.Release), ',')
+	if t.now == nil {
+		t.now = func() int64 { return 0 }
 	}
-	for _, kv := range opts.Userdata {
-		if strings.ContainsAny(kv, "\n\x00") || !strings.Contains(kv, "=") {
-			return nil, errors.New("netconsole: user data is KEY=value on one line")
+	if t.read == nil {
+		t.read = func(seq uint64, r *console.Record) bool {
+			ok, _ := console.Read(seq, r)
+			return ok
 		}
-		t.ext.userdata = append(append(append(t.ext.userdata, ' '), kv...), '\n')
+	}
+	if !cfg.Extended {
+		if opts.Again || len(opts.Key) > 0 || opts.Sysdata != (Sysdata{}) {
+			return nil, errors.New("netconsole: system data, acknowledgements and a key need the extended format")
+		}
+	}
+	if t.stamp, err = makeStamp(&cfg, &opts); err != nil {
+		return nil, err
+	}
+	if opts.Again {
+		t.again = &again{credit: againBurst * againEvery}
 	}
 	return t, nil
+}
+
+// newDest is where the datagrams go, through a router if gw is valid.
+func newDest(cfg *Config, gw netip.Addr) (netpoll.Dest, error) {
+	d, err := netpoll.NewDest(netip.AddrPortFrom(cfg.RemoteIP, cfg.RemotePort), cfg.LocalPort, cfg.RemoteMAC)
+	if err != nil {
+		return d, err
+	}
+	if cfg.LocalIP.IsValid() {
+		if err := d.SetSource(cfg.LocalIP); err != nil {
+			return d, err
+		}
+	}
+	if gw.IsValid() {
+		d.SetHop(gw)
+	}
+	d.SetVLAN(cfg.VLAN)
+	return d, nil
 }
 
 // Config returns the configuration.
@@ -112,17 +163,10 @@ func (t *Target) Config() Config { return t.cfg }
 // SetGateway makes gw the router to the target, or, if gw is not valid, the
 // target reached directly. Goroutine.
 func (t *Target) SetGateway(gw netip.Addr) {
-	if !gw.IsValid() {
-		gw = t.cfg.RemoteIP
-	}
-	dest, err := netpoll.NewDest(netip.AddrPortFrom(t.cfg.RemoteIP, t.cfg.RemotePort), t.cfg.LocalPort, t.cfg.RemoteMAC)
+	dest, err := newDest(&t.cfg, gw)
 	if err != nil {
 		return // New took the same configuration
 	}
-	if t.cfg.LocalIP.IsValid() {
-		dest.SetSource(t.cfg.LocalIP)
-	}
-	dest.SetHop(gw)
 	s := gatewaySection{t, dest}
 	trap.Run(setGateway, unsafe.Pointer(&s))
 }
@@ -146,46 +190,58 @@ func (t *Target) Write(r *console.Record) bool {
 	if t.resolve {
 		t.ep.Resolve(&t.dest)
 	}
-	if !t.started || t.seq != r.Seq || t.lost != r.Lost {
-		t.begin(r)
+	if !t.send(&t.live, r) {
+		return false
+	}
+	if t.again != nil {
+		t.again.sent(r.Seq, t.now())
+	}
+	return true
+}
+
+// send sends the datagrams of r, going on where s stopped, and reports whether
+// all are out.
+func (t *Target) send(s *stream, r *console.Record) bool {
+	if !s.started || s.seq != r.Seq || s.lost != r.Lost {
+		t.begin(s, r)
 	}
 	for {
-		if t.n == 0 {
-			if t.n = t.fill(r); t.n == 0 {
-				t.started, t.torn = false, false
+		if s.n == 0 {
+			if s.n = t.fill(s, r); s.n == 0 {
+				s.started, s.torn = false, false
 				return true
 			}
 		}
-		if !t.ep.SendUDP(&t.dest, t.buf[:t.n]) {
+		if !t.ep.SendUDP(&t.dest, s.buf[:s.n]) {
 			t.stats.Refused++
 			return false
 		}
 		t.stats.Packets++
-		t.n, t.torn = 0, true
+		s.n, s.torn = 0, true
 	}
 }
 
-func (t *Target) begin(r *console.Record) {
-	torn := t.started && t.torn
-	t.started, t.torn, t.seq, t.lost, t.n = true, false, r.Seq, r.Lost, 0
-	if t.cfg.Extended {
-		t.ext.begin(r)
-	} else {
-		t.line.Begin(r, t.time)
+func (t *Target) begin(s *stream, r *console.Record) {
+	torn := s.started && s.torn
+	s.started, s.torn, s.seq, s.lost, s.n = true, false, r.Seq, r.Lost, 0
+	if !t.cfg.Extended {
+		s.line.Begin(r, t.time)
+	} else if !s.ext.begin(r, &t.stamp, t.msgid(r.Seq, s == &t.live)) && s == &t.live {
+		t.stats.Truncated++
 	}
 	if torn {
 		t.stats.Torn++
 		if !t.cfg.Extended {
-			t.buf[0], t.n = '\n', 1 // end the line whose rest is gone
+			s.buf[0], s.n = '\n', 1 // end the line whose rest is gone
 		}
 	}
 }
 
-func (t *Target) fill(r *console.Record) int {
+func (t *Target) fill(s *stream, r *console.Record) int {
 	if t.cfg.Extended {
-		return t.ext.fill(r, t.buf[:])
+		return s.ext.fill(s.buf[:])
 	}
-	return t.line.Fill(r, t.buf[:])
+	return s.line.Fill(r, s.buf[:])
 }
 
 // Stats returns a snapshot of the counters. Goroutine.
