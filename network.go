@@ -39,6 +39,7 @@ type Interface struct {
 	Faults  *netem.Netem   // nil unless gasp.fault= was given
 
 	targets []*target // netconsole's on this interface
+	report  netReport
 	watch   watcher
 }
 
@@ -56,6 +57,7 @@ func (s *System) startNetwork() {
 	s.Softnet.SetClock(kernel.Nanotime)
 	s.Softnet.SetTimers(newTimer)
 	go s.networkThread()
+	panics.AddReport(panics.Report{Name: "softnet", Line: s.softnetLine})
 	for i, port := range s.Board.Ethernet {
 		cfg, ok := s.Args.IPFor(port.Name)
 		if i > 0 && (!ok || cfg.Device == "") {

@@ -44,9 +44,16 @@ func (s *System) armPanic() {
 // lastCause is what enterPanic hands on; a variable, as its address is passed.
 var lastCause panics.Cause
 
+// noted: the devices were looked at. noting: they are being looked at.
+var noted, noting bool
+
 // enterPanic is where the kernel goes to die. Trap context.
 func enterPanic(c *kernel.Cause) {
 	p := &lastCause
+	if noting {
+		noting = false
+		panics.Enter(p) // the first cause: looking at the devices was what faulted
+	}
 	*p = panics.Cause{
 		Trap:    panics.Trap(c.Trap),
 		Code:    c.Code,
@@ -67,6 +74,13 @@ func enterPanic(c *kernel.Cause) {
 		panics.Hung(p)
 	default:
 		p.Kind = panics.KernelFault
+	}
+	if !noted {
+		noted, noting = true, true
+		for _, n := range system.Interfaces {
+			n.note() // before the panic path takes them
+		}
+		noting = false
 	}
 	panics.Enter(p)
 }
@@ -106,28 +120,6 @@ func (s *System) systemLine(i int, t *panics.Text) bool {
 		c := kernel.CPUStat()
 		t.Str("CPU: idle ").Dec(uint64(c.Idle) / 1_000_000).Str(" ms, switches ").Dec(c.Switches).
 			Str(", threads ").Dec(uint64(c.Threads))
-	default:
-		return false
-	}
-	return true
-}
-
-// networkReport makes the interface's part of the report.
-func (n *Interface) networkReport() panics.Report {
-	return panics.Report{Name: n.Port.Name, Line: n.networkLine}
-}
-
-// networkLine writes the interface's counters and registers. Trap context.
-func (n *Interface) networkLine(i int, t *panics.Text) bool {
-	c := n.Device.Counters()
-	switch i {
-	case 0:
-		t.Str(n.Port.Name).Str(": rx ").Dec(c.RxPackets.Load()).Str(" dropped ").Dec(c.RxDropped.Load()).
-			Str(" errors ").Dec(c.RxErrors.Load()).Str(", tx ").Dec(c.TxPackets.Load()).
-			Str(" dropped ").Dec(c.TxDropped.Load()).Str(" errors ").Dec(c.TxErrors.Load()).
-			Str(" busy ").Dec(c.TxBusy.Load())
-	case 1:
-		t.Str(n.Port.Name).Str(": interrupts ").Dec(uint64(kernel.IRQCount(n.Port.IRQ)))
 	default:
 		return false
 	}

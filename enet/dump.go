@@ -59,14 +59,40 @@ func (m *MAC) Dump(fn func(name string, v uint32)) {
 	}
 }
 
-// dumpWords is how many values Dump shows.
-const dumpWords = 2 + len(dumpRegs) + 1 + 2*(1+4*dumpDescs)
+// DumpWords is how many values Dump tells.
+const DumpWords = 2 + len(dumpRegs) + 1 + 2*(1+len(dumpTX)*dumpDescs)
+
+var (
+	dumpTX = [...]string{"tx_slot", "tx_status", "tx_addr", "tx_control"}
+	dumpRX = [...]string{"rx_slot", "rx_status", "rx_addr", "rx_control"}
+)
+
+// DumpName is the name of the i-th value that Dump tells. Any context.
+func DumpName(i int) string {
+	const regs, tx = 2 + len(dumpRegs), 2 + len(dumpTX)*dumpDescs
+	switch {
+	case i == 0:
+		return "state"
+	case i == 1:
+		return "link"
+	case i < regs:
+		return dumpRegs[i-2].name
+	case i == regs:
+		return "ring"
+	case i == regs+1:
+		return "tx_queued"
+	case i < regs+tx:
+		return dumpTX[(i-regs-2)%len(dumpTX)]
+	case i == regs+tx:
+		return "rx_filled"
+	}
+	return dumpRX[(i-regs-tx-1)%len(dumpRX)]
+}
 
 // postmortem is what Dump showed when the watchdog struck, to be logged by
-// somebody who may. It holds values only: their names always come in the same
-// order, and trap context stores no pointers.
+// somebody who may. It holds values only: trap context stores no pointers.
 type postmortem struct {
-	words [dumpWords]uint32
+	words [DumpWords]uint32
 	n     int
 	taken bool
 }
@@ -99,12 +125,8 @@ func (m *MAC) logPostmortem() {
 		return
 	}
 	args := []any{"dev", m.dev.Name(), "seconds", watchdogTime / 1_000_000_000}
-	i := 0
-	m.Dump(func(name string, _ uint32) {
-		if i < post.n {
-			args = append(args, name, fmt.Sprintf("%#x", post.words[i]))
-		}
-		i++
-	})
+	for i, v := range post.words[:post.n] {
+		args = append(args, DumpName(i), fmt.Sprintf("%#x", v))
+	}
 	m.log.Error("enet: watchdog: no frame has left the transmit ring; the MAC is restarted", args...)
 }

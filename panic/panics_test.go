@@ -408,6 +408,17 @@ func TestThePanicPathDoesNotAllocate(t *testing.T) {
 	}
 }
 
+func TestNumbersArePadded(t *testing.T) {
+	var x Text
+	x.Num(0, 10, 1, ' ')
+	x.Num(42, 10, 5, ' ')
+	x.Num(1<<64-1, 16, 4, '0')
+	x.Num(0xbeef, 16, 8, '0')
+	if got := string(x.Bytes()); got != "0   42ffffffffffffffff0000beef" {
+		t.Error(got)
+	}
+}
+
 func TestALineThatIsTooLongIsCut(t *testing.T) {
 	var x Text
 	for range 100 {

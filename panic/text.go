@@ -44,6 +44,22 @@ func (t *Text) Bin(p []byte) *Text {
 	return t
 }
 
+// Num appends a number in base 10 or 16, with pad in front up to that width.
+func (t *Text) Num(v uint64, base, width int, pad byte) {
+	digits := 1
+	for rest := v / uint64(base); rest > 0; rest /= uint64(base) {
+		digits++
+	}
+	for range width - digits {
+		t.byte(pad)
+	}
+	if base == 16 {
+		t.hex64(v, digits)
+		return
+	}
+	t.Dec(v)
+}
+
 // Dec appends a number in decimal.
 func (t *Text) Dec(v uint64) *Text { return t.pad(v, 1) }
 
@@ -63,7 +79,9 @@ func (t *Text) pad(v uint64, width int) *Text {
 // Hex appends a word as eight hexadecimal digits.
 func (t *Text) Hex(v uint32) *Text { return t.hex(v, 8) }
 
-func (t *Text) hex(v uint32, width int) *Text {
+func (t *Text) hex(v uint32, width int) *Text { return t.hex64(uint64(v), width) }
+
+func (t *Text) hex64(v uint64, width int) *Text {
 	for i := width - 1; i >= 0; i-- {
 		t.byte("0123456789abcdef"[v>>(4*uint(i))&15])
 	}

@@ -9,7 +9,6 @@ import "github.com/gasp-go/gasp/board/mmio"
 const (
 	wdogWCR  = 0x0
 	wdogWSR  = 0x2
-	wdogWRSR = 0x4
 	wdogWICR = 0x6
 	wdogWMCR = 0x8
 
@@ -26,10 +25,6 @@ const (
 	// and WIE can be written once.
 	wicrWTIS = 1 << 14 // the interrupt came; write one to clear
 	wicrWIE  = 1 << 15
-
-	wrsrSFTW = 1 << 0
-	wrsrTOUT = 1 << 1
-	wrsrPOR  = 1 << 4
 
 	halfSecond = 500_000_000
 )
@@ -69,17 +64,4 @@ func (w *Watchdog) Restart() {
 	for i := 0; i < 1_000_000; i++ { // it takes effect after a while
 		w.Regs.Read16(wdogWRSR)
 	}
-}
-
-// ResetCause tells why the SoC last left reset.
-func (w *Watchdog) ResetCause() string {
-	switch s := w.Regs.Read16(wdogWRSR); {
-	case s&wrsrPOR != 0:
-		return "power-on"
-	case s&wrsrTOUT != 0:
-		return "watchdog"
-	case s&wrsrSFTW != 0:
-		return "software"
-	}
-	return "unknown"
 }

@@ -75,7 +75,7 @@ func earlyReport(c *Cause) {
 	puts("Kernel panic - not syncing: ")
 	switch c.Kind {
 	case CauseExit:
-		puts("Attempted to kill init! exitcode=")
+		puts("Attempted to kill init! exitcode=0x")
 		puthex(c.Code << 8)
 	case CauseSignal:
 		puts("killed by signal ")

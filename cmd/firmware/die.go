@@ -43,7 +43,8 @@ var deaths = map[string]func(){
 }
 
 // deadlock sleeps for ever. The runtime sees a deadlock only while there is no
-// other goroutine that could wake up, nor a timer: at boot.
+// other goroutine that could wake up, no timer, and no thread in a system call:
+// before gasp.Start.
 func deadlock() { select {} }
 
 // deadly reports whether how is a way to die.
@@ -62,9 +63,6 @@ func ways() string {
 // die dies of how on the calling goroutine; an unknown way is a panic too.
 func die(how string) {
 	f := deaths[how]
-	if how == "deadlock" {
-		f = deadlock
-	}
 	if f == nil {
 		panic("gasp.die: no such way to die: " + how)
 	}

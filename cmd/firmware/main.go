@@ -7,14 +7,19 @@ package main
 
 import (
 	"log/slog"
+	"strings"
 
 	"github.com/gasp-go/gasp"
+	"github.com/gasp-go/gasp/board/kernel"
 )
 
 // running is the system, for deaths that need it.
 var running *gasp.System
 
 func main() {
+	if strings.Contains(kernel.Cmdline(), "gasp.die=deadlock") {
+		deadlock() // the runtime sees none once there are a network and timers
+	}
 	sys := gasp.Start()
 	running = sys
 	if how := sys.Args.Gasp["die"]; how != "" && how != "0" && how != "1" {

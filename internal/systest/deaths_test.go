@@ -64,7 +64,7 @@ var deaths = []death{
 	{how: "panichang", panics: killed, says: `^Panic in the panic path \(2\): Watchdog detected hard LOCKUP on cpu 0`, traceback: true, args: shortWatch},
 
 	// Loops with interrupts off: in a goroutine, in a system call, in a top half.
-	{how: "irqsoff", cause: lockedUp, panics: "Hard LOCKUP", registers: true, calls: []string{"main.irqsOff", "main.die"}, args: shortWatch},
+	{how: "irqsoff", cause: lockedUp, panics: "Hard LOCKUP", registers: true, calls: []string{"main.irqsOff"}, args: shortWatch},
 	{how: "traphang", cause: lockedUp, panics: "Hard LOCKUP", registers: true,
 		calls: []string{"gasp.hang", "gasp.HangInTrap.func1", "kernel.syscall", "kernel.trapEntry"}, args: shortWatch},
 	{how: "tophang", cause: lockedUp, panics: "Hard LOCKUP", registers: true,
@@ -144,7 +144,7 @@ func (d *death) check(g *guest, c *collector) {
 		// Of all goroutines, not of the one that died.
 		find("another goroutine", `^goroutine \d+ .*\[chan receive\]:$`)
 	} else if d.cause != "" {
-		find("threads", `^Thread \d+ \(network\) waits for an event:$`)
+		find("threads", `^Thread \d+ \(network\) .*:$`)
 	}
 	at := -1
 	for _, f := range d.calls {
@@ -160,7 +160,9 @@ func (d *death) check(g *guest, c *collector) {
 		find("place", `^PC is at \S+\+0x[0-9a-f]+`)
 		find("call trace", `^Call trace:$`)
 	}
-	for _, re := range []string{`^CPU: 0 Thread: \d+ Version: \S+ Build: \S+`, `^Hardware name: ` + g.board + `$`, `^Uptime: \d+\.\d{3} s, last reset: `, `^eth0: rx \d+`, `^Memory: \d+ KiB, used`} {
+	for _, re := range []string{`^CPU: 0 Thread: \d+ Version: \S+ Build: \S+`, `^Hardware name: ` + g.board + `$`, `^Uptime: \d+\.\d{3} s, last reset: `, `^eth0: rx \d+`,
+		`^softnet_stat: [0-9a-f]{8}( [0-9a-f]{8}){14}$`, `^napi eth0:.* polls \d+ `, `^eth0: EIR [0-9a-f]{8} EIMR [0-9a-f]{8} `,
+		`^eth0: tx_slot [0-9a-f]{8} tx_status `, `^eth0: rx_slot [0-9a-f]{8} rx_status `, `^Memory: \d+ KiB, used`} {
 		find("report", re)
 	}
 	if l := nc[len(nc)-1]; l != endLine+d.panics+" ]---" {
@@ -178,6 +180,19 @@ func (w *wire) silentTCP(t *testing.T) {
 		if p.proto == protoTCP && p.to.Port() == 29999 {
 			t.Errorf("a dead firmware sent %v", p)
 		}
+	}
+}
+
+func TestADeadlockBeforeTheStartIsReportedOnTheSerialConsole(t *testing.T) {
+	// The runtime finds a deadlock only before there is a network to tell it.
+	for _, board := range bothBoards {
+		t.Run(board, func(t *testing.T) {
+			t.Parallel()
+			g := boot(t, onBoard(t, board, qemu.Options{BootArgs: "gasp.die=deadlock"}))
+			g.line("fatal error: all goroutines are asleep - deadlock!")
+			g.line("goroutine 1 [select (no cases)]:")
+			g.line("Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000200")
+		})
 	}
 }
 

@@ -25,6 +25,38 @@ func (s *Softnet) PrintStat(p Printer) {
 	p.Str("\n")
 }
 
+// PrintNAPI prints the state and the counters of the i-th NAPI instance, and reports
+// whether there is one. Trap context.
+func (s *Softnet) PrintNAPI(i int, p Printer) bool {
+	if i < 0 || i >= int(s.n.Load()) {
+		return false
+	}
+	n := s.napi[i]
+	p.Str(n.name)
+	p.Str(":")
+	st := n.state.Load()
+	for bit, name := range [...]string{" SCHED", " MISSED", " DISABLE", " NPSVC"} {
+		if st>>bit&1 != 0 {
+			p.Str(name)
+		}
+	}
+	polls := uint64(0)
+	for i := range n.work {
+		polls += n.work[i].Load()
+	}
+	for _, c := range [...]struct {
+		name string
+		v    uint64
+	}{
+		{" scheduled ", n.scheduled.Load()}, {" missed ", n.missed.Load()}, {" polls ", polls},
+		{" processed ", n.processed.Load()}, {" deferred ", n.deferred.Load()},
+	} {
+		p.Str(c.name)
+		p.Num(c.v, 10, 1, ' ')
+	}
+	return true
+}
+
 // PrintStatsHeader prints the two lines that /proc/net/dev begins with.
 func PrintStatsHeader(p Printer) {
 	p.Str("Inter-|   Receive                                                |  Transmit\n" +

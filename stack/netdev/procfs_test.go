@@ -36,6 +36,38 @@ func TestSoftnetStatIsFormattedAsInLinux(t *testing.T) {
 	}
 }
 
+func TestAReportHasEveryNAPIInstance(t *testing.T) {
+	s := NewSoftnet(func() {})
+	d := newUp(t, s, "eth0", func([]byte) {})
+	useBacklog(t, d)
+	var lines []string
+	for i := 0; ; i++ {
+		var p printed
+		if !s.PrintNAPI(i, &p) {
+			break
+		}
+		lines = append(lines, p.String())
+	}
+	if len(lines) != int(s.n.Load()) {
+		t.Errorf("%q", lines)
+	}
+	n := s.napi[0]
+	n.state.Store(stateSched | stateNPSVC)
+	n.scheduled.Store(1)
+	n.missed.Store(2)
+	n.work[0].Store(3)
+	n.work[7].Store(4)
+	n.processed.Store(300)
+	var p printed
+	s.PrintNAPI(0, &p)
+	if want := n.name + ": SCHED NPSVC scheduled 1 missed 2 polls 7 processed 300 deferred 0"; p.String() != want {
+		t.Errorf("got  %s\nwant %s", p.String(), want)
+	}
+	if s.PrintNAPI(-1, &p) {
+		t.Error("there is a line before the first")
+	}
+}
+
 func TestProcNetDevIsFormattedAsInLinux(t *testing.T) {
 	d := New("eth0", [6]byte{}, 1500, nil, NewSoftnet(func() {}))
 	c := d.Counters()

@@ -21,6 +21,7 @@ const (
 	wdog1 = 0x020bc000
 	ccm   = 0x020c4000
 	snvs  = 0x020cc000
+	src   = 0x020d8000
 	caam  = 0x02140000
 	enet1 = 0x02188000
 	ocotp = 0x021bc000
@@ -72,7 +73,7 @@ var Kernel = kernel.SoC{
 }
 
 // SoC is what the firmware has to know.
-var SoC = board.SoC{Name: "i.MX6UL", ResetCause: watchdog.ResetCause, RNG: &rng, RTC: &rtc}
+var SoC = board.SoC{Name: "i.MX6UL", ResetCause: resetCause, RNG: &rng, RTC: &rtc}
 
 var (
 	watchdog = imx.Watchdog{Regs: mmio.At(wdog1)}
@@ -88,6 +89,8 @@ func earlyInit() {
 func entropy() (uint32, bool) { return rng.Word() }
 
 func now() (int64, bool) { return rtc.Now() }
+
+func resetCause() string { return imx.ResetCause(mmio.At(src), watchdog.Regs) }
 
 func restart() { watchdog.Restart() }
 
