@@ -104,7 +104,7 @@ var setHighFn, setNormalFn = setHigh, setNormal
 
 func setHigh(unsafe.Pointer) {
 	t := &threads[cur]
-	t.prio = prioNet
+	t.prio, t.net = prioNet, true
 	t.high = t.cpuTime + nanotime() - switchedAt
 }
 

@@ -142,7 +142,7 @@ func softLockup(stuck int64) {
 	t, l := &threads[cur], &lockup
 	l.Reports++
 	l.Stuck = stuck
-	l.Idle, l.Net = t.state != threadRunning, t.prio == prioNet
+	l.Idle, l.Net = t.state != threadRunning, t.net
 	l.Cause = Cause{Kind: CauseSoftLockup, HasRegs: !l.Idle, Thread: t.id}
 	if !l.Idle {
 		l.fromThread(t)

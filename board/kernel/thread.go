@@ -56,6 +56,7 @@ type thread struct {
 
 	state threadState
 	prio  uint8
+	net   bool   // it had prioNet once: the network thread
 	id    uint32 // thread ID, from 1; index + 1
 	next  int16  // in its run queue
 
@@ -130,7 +131,7 @@ func sysClone(t *thread, flags, stack uint32) uint32 {
 		n.ctx.r[0] = 0
 		n.ctx.r[13] = stack
 		saveVFP(uintptr(unsafe.Pointer(&n.vfp)))
-		n.prio = prioNormal
+		n.prio, n.net = prioNormal, false
 		n.wait = waitNone
 		n.masked, n.pending = t.masked, 0
 		n.altSP, n.altSize = 0, 0
@@ -236,7 +237,7 @@ func ThreadAt(i int, info *ThreadInfo) bool {
 			i--
 			continue
 		}
-		info.ID, info.Net, info.state, info.wait = t.id, t.prio == prioNet, t.state, t.wait
+		info.ID, info.Net, info.state, info.wait = t.id, t.net, t.state, t.wait
 		copy(info.Regs[:], t.ctx.r[:])
 		info.Regs[15], info.Regs[16] = t.ctx.pc, t.ctx.cpsr
 		return true
