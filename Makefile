@@ -10,6 +10,8 @@
 #   make bench-profile ROW=udp-echo  which functions they are
 # make test-std  the Go standard library's own tests, on the target (docs/std.md)
 # make soak   mixed traffic over a bad wire for SOAKTIME (default 10m), and floods
+# make last-words  every death under every load, ROUNDS (default 20) times each, and a
+#             table of the lines lost: an hour and a half
 # make fuzz   every fuzz target for FUZZTIME (default 20s each)
 # make deps   install what is needed besides Go (Debian, Ubuntu)
 
@@ -17,6 +19,7 @@ GO       ?= go
 BOARD    ?= mx6ulevk
 FUZZTIME ?= 20s
 SOAKTIME ?= 10m
+ROUNDS   ?= 20
 
 # Packages whose tests run on the target as programs on the kernel, those whose
 # tests are linked with the kernel into an image, and packages that test the
@@ -37,7 +40,7 @@ export GASP_REQUIRE_QEMU = 1
 ROW  ?= udp-echo
 PEER ?= debian
 
-.PHONY: demo run test bench bench-profile lint test-host test-target test-system test-std soak fuzz deps
+.PHONY: demo run test bench bench-profile lint test-host test-target test-system test-std soak last-words fuzz deps
 .NOTPARALLEL:
 
 demo: deps
@@ -93,6 +96,9 @@ test-std: bin/gasp
 
 soak: deps
 	GASP_SOAK=$(SOAKTIME) $(GO) test -count=1 -v -timeout 2h -run 'Soak|Overload' $(SYSTEM_PKGS)
+
+last-words: deps
+	GASP_LASTWORDS=$(ROUNDS) $(GO) test -count=1 -timeout 6h -run 'NoLineIsLostUnderLoad' $(SYSTEM_PKGS)
 
 fuzz:
 	GO="$(GO)" scripts/fuzz.sh $(FUZZTIME)

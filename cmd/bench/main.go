@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/gasp-go/gasp/internal/bench/guest"
@@ -62,6 +63,14 @@ func run(ctx context.Context) error {
 		return err
 	}
 	ours, err := measure(ctx, us, match)
+	if err == nil && slices.ContainsFunc(guest.LastWordsRows, match.MatchString) {
+		var r []guest.Result
+		r, err = us.lastWords(ctx)
+		ours = append(ours, r...)
+	}
+	if err == nil && len(ours) == 0 {
+		err = fmt.Errorf("no row matches %q", match)
+	}
 	if err != nil {
 		return fmt.Errorf("gasp: %w", err)
 	}
@@ -114,9 +123,6 @@ func measure(ctx context.Context, s system, match *regexp.Regexp) ([]guest.Resul
 			return nil, err
 		}
 		all = append(all, results...)
-	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("no row matches %q", match)
 	}
 	fmt.Fprintf(os.Stderr, "%d rows in %.0f s\n", len(all), time.Since(start).Seconds())
 	return all, nil

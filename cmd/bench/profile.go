@@ -22,7 +22,8 @@ func (c config) profile(ctx context.Context, row string, top int) error {
 	}
 	name := regexp.MustCompile("^" + regexp.QuoteMeta(row) + "$")
 	delayed := len(guest.Names(name, true)) > 0
-	if !delayed && len(guest.Names(name, false)) == 0 {
+	dies := row == guest.LastWordsRows[len(guest.LastWordsRows)-1]
+	if !delayed && !dies && len(guest.Names(name, false)) == 0 {
 		return fmt.Errorf("there is no row %q", row)
 	}
 	g, err := newGasp(ctx, c)
@@ -58,7 +59,11 @@ func (c config) profile(ctx context.Context, row string, top int) error {
 		reader.Close()
 		done <- read{p, err}
 	}()
-	results, err := g.run(ctx, []string{row}, delayed, profile.Flags(fifo)...)
+	run := func() ([]guest.Result, error) { return g.run(ctx, []string{row}, delayed, profile.Flags(fifo)...) }
+	if dies {
+		run = func() ([]guest.Result, error) { return g.lastWords(ctx, profile.Flags(fifo)...) }
+	}
+	results, err := run()
 	log.Close()
 	r := <-done
 	if err == nil {
@@ -67,7 +72,7 @@ func (c config) profile(ctx context.Context, row string, top int) error {
 	if err != nil {
 		return err
 	}
-	print(results[0], r.p, top)
+	print(results[len(results)-1], r.p, top)
 	return nil
 }
 

@@ -56,6 +56,30 @@ func (g *gasp) run(ctx context.Context, rows []string, delayed bool, extra ...st
 	return r.end(err, console)
 }
 
+// lastWordsArgs are those of the boot that ends with a panic: the results come over
+// the serial console, as part of the report.
+const lastWordsArgs = " netconsole=+6665@10.9.0.1/eth0,6666@10.9.0.2/02:00:00:00:00:02 printk.time=0 panic=-1"
+
+// lastWords measures netpoll and the panic path.
+func (g *gasp) lastWords(ctx context.Context, extra ...string) ([]guest.Result, error) {
+	args, err := qemu.BootArgs(bootArgs+lastWordsArgs, nil, g.arguments([]string{guest.LastWords}))
+	if err != nil {
+		return nil, err
+	}
+	var r results
+	console := &qemu.Log{Keep: 100, Line: func(line string) {
+		g.console(line)
+		r.line(line)
+	}}
+	o := qemu.Options{
+		Board: g.board, Kernel: g.image, BootArgs: args, Semihosting: true,
+		Serial: console, Stdout: &qemu.Log{Line: r.line}, Stderr: &qemu.Log{Line: shout},
+		Extra: extra,
+	}
+	_, err = boot(ctx, o, nil)
+	return r.end(err, console)
+}
+
 // linux is Debian's kernel with the benchmarks' program as process 1.
 type linux struct {
 	config

@@ -110,7 +110,8 @@ func paramPage(w http.ResponseWriter, r *http.Request, sys *gasp.System) {
 }
 
 // diePage ends the firmware in the way asked, after the answer was received and the
-// time that after= asks for has passed.
+// time that after= asks for has passed. udp= is where it sends datagrams to until then,
+// as fast as it can.
 func diePage(w http.ResponseWriter, r *http.Request, sys *gasp.System) {
 	how := r.FormValue("how")
 	if sys.Args.Gasp["die"] != "1" {
@@ -133,6 +134,9 @@ func diePage(w http.ResponseWriter, r *http.Request, sys *gasp.System) {
 	conn.SetReadDeadline(time.Now().Add(5 * time.Second))
 	io.Copy(io.Discard, conn)
 	after, _ := time.ParseDuration(r.FormValue("after"))
+	if to := r.FormValue("udp"); to != "" {
+		go load(to)
+	}
 	go func() { // not under the server, which recovers panics
 		time.Sleep(after)
 		die(how)

@@ -1,6 +1,10 @@
 package netpoll
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/gasp-go/gasp/stack/inet"
+)
 
 const (
 	maxFrame = 1514 // Ethernet header and 1500 bytes, without FCS
@@ -95,16 +99,7 @@ func (f *frame) pad() {
 
 // sum adds the 16-bit words of p to the ones' complement sum acc. Only the
 // last of several pieces may have an odd length.
-func sum(p []byte, acc uint32) uint32 {
-	for len(p) >= 2 {
-		acc += uint32(p[0])<<8 | uint32(p[1])
-		p = p[2:]
-	}
-	if len(p) == 1 {
-		acc += uint32(p[0]) << 8
-	}
-	return acc
-}
+func sum(p []byte, acc uint32) uint32 { return inet.Sum(p, acc) }
 
 // pseudo begins the sum of a transport checksum: both addresses, the protocol
 // and the length.

@@ -38,6 +38,9 @@ func bench(match *regexp.Regexp, scale int) error {
 		return err
 	}
 
+	if match.MatchString(guest.LastWords) {
+		lastWords(p)
+	}
 	guest.Run(p, os.Stdout, match, scale)
 	return nil
 }

@@ -4,7 +4,7 @@
 // compute, a UDP port whose datagrams are counted and one that echoes, a web page,
 // and on the console every 100 ms a line with what has been done so far, or, with
 // gasp.stats=1, twice a second all counters: what is read over the network changes
-// them.
+// them. With gasp.netpoll=1 it sends by netpoll all the time.
 package main
 
 import (
@@ -61,6 +61,9 @@ func main() {
 		go spin()
 	}
 	go page()
+	if sys.Args.Gasp["netpoll"] == "1" {
+		streams(sys)
+	}
 	if sys.Args.Gasp["stats"] == "1" {
 		for n := range time.Tick(500 * time.Millisecond) {
 			reportAll(sys, n.UnixNano())

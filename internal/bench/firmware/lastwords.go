@@ -1,0 +1,168 @@
+//go:build arm
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+	"unsafe"
+
+	"github.com/gasp-go/gasp/board/kernel"
+	"github.com/gasp-go/gasp/board/trap"
+	"github.com/gasp-go/gasp/internal/bench/guest"
+	panics "github.com/gasp-go/gasp/panic"
+	"github.com/gasp-go/gasp/stack/netdev"
+	"github.com/gasp-go/gasp/stack/netpoll"
+)
+
+// What it costs to send by netpoll while all is well, and to die. The firmware dies of
+// the latter, so these rows have a boot of their own, and the last figures are in the
+// report, in the form of lines that are a Result.
+
+func lastWords(p *platform) {
+	netpollSend(p)
+	die(p)
+}
+
+// netpollSend measures datagrams of 64 and of 1400 bytes, and how long interrupts are
+// off at most: with a ring that is idle, one of which everything was sent and nothing
+// reclaimed, and one that is full.
+func netpollSend(p *platform) {
+	to, err := netpoll.NewDest(netip.AddrPortFrom(netip.AddrFrom4(guest.Far.IP), 9), 9, guest.Far.MAC)
+	if err != nil {
+		panic(err)
+	}
+	full := netdev.New("full", p.eth.Device.MAC(), 1500, fullDriver{p.eth.Device.Driver()}, nil)
+	if err := full.Open(); err != nil {
+		panic(err)
+	}
+	full.SetCarrier(true)
+	stuck := netpoll.New(full, kernel.Nanotime)
+	stuck.SetLocal(netip.AddrFrom4(guest.SelfIP))
+	for _, c := range []struct {
+		row  string
+		size int
+	}{{"netpoll-send", 64}, {"netpoll-send-long", 1400}} {
+		const n = 200
+		payload := make([]byte, c.size)
+		p.eth.Poll.Send(&to, payload)
+		time.Sleep(20 * time.Millisecond)
+		kernel.MeasureTraps(true)
+		start := kernel.Nanotime()
+		for range n {
+			p.eth.Poll.Send(&to, payload)
+		}
+		cost := float64(kernel.Nanotime()-start) / n
+		for range 20 { // a whole ring to reclaim
+			parts := [][]byte{make([]byte, 60)}
+			for range 63 {
+				p.eth.Device.Xmit(parts, 0)
+			}
+			p.eth.Poll.Send(&to, payload)
+			stuck.Send(&to, payload)
+		}
+		longest := kernel.TrapStats(kernel.TrapCall).Longest
+		kernel.MeasureTraps(false)
+		r := guest.Result{Row: c.row, Unit: "datagram", N: n, Cost: cost, Most: longest.Time}
+		if name, _ := kernel.Symbol(longest.Func); !strings.HasSuffix(name, "netpoll.send") {
+			r.Err = "interrupts were off for longer in " + name
+		}
+		line, _ := json.Marshal(r)
+		fmt.Println(string(line))
+	}
+}
+
+// fullDriver is a driver whose ring is full.
+type fullDriver struct{ netdev.Driver }
+
+func (fullDriver) Open() error { return nil }
+func (fullDriver) StartXmit([][]byte, netdev.TxFlags) netdev.TxStatus {
+	return netdev.TxBusy
+}
+
+// stopwatch is a tap that notes when frames have gone to the MAC.
+type stopwatch struct {
+	fault       int64
+	first, last int64 // of the report
+	frames      int64
+	premade     [2]int64 // the first and the last frame of lines that are made already
+	npremade    int64
+}
+
+func (*stopwatch) Received([]byte) {}
+func (s *stopwatch) Sent([][]byte, netdev.TxFlags) {
+	now := kernel.Nanotime()
+	switch {
+	case s.fault == 0:
+	case s.npremade > 0:
+		if s.npremade++; s.npremade == 2 {
+			s.premade[0] = now
+		}
+		s.premade[1] = now
+	case s.frames == 0:
+		s.first = now
+		fallthrough
+	default:
+		s.last = now
+		s.frames++
+	}
+}
+
+var watch stopwatch
+
+const premade = 50 // lines
+
+// die faults in trap context; the report has the figures.
+func die(p *platform) {
+	p.eth.Device.SetTap(&watch)
+	panics.AddReport(panics.Report{Name: "bench", Line: benchLine})
+	time.Sleep(time.Second) // the log is out
+	trap.Run(fault, nil)
+}
+
+type unmapped struct{ a, b int }
+
+//go:noinline
+func touch(p *unmapped) { p.b = 1 }
+
+func fault(unsafe.Pointer) {
+	watch.fault = kernel.Nanotime()
+	touch(nil)
+}
+
+// benchLine makes lines that cost nothing to make, and then the results. Trap context.
+func benchLine(i int, t *panics.Text) bool {
+	s := &watch
+	switch i - premade {
+	case 0:
+		guest.End()
+		result(t, "last-words-first", "fault", s.first-s.fault, 1)
+	case 1:
+		result(t, "last-words-last", "fault", s.last-s.fault, 1)
+	case 2:
+		result(t, "last-words-report", "line", s.last-s.first, s.frames-1)
+	case 3:
+		result(t, "last-words-line", "line", s.premade[1]-s.premade[0], premade-1)
+	default:
+		if i >= premade {
+			return false
+		}
+		if i == 0 {
+			s.npremade = 1
+			guest.Begin()
+		}
+		t.Str("0123456789012345678901234567890123456789012345678901234567890123456789")
+	}
+	return true
+}
+
+func result(t *panics.Text, row, unit string, ns, n int64) {
+	if n <= 0 || ns <= 0 {
+		ns, n = 0, 1
+	}
+	t.Str(`{"row":"`).Str(row).Str(`","unit":"`).Str(unit).Str(`","n":`).Dec(uint64(n)).
+		Str(`,"cost":`).Dec(uint64(ns / n)).Str(`}`)
+}
