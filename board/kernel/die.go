@@ -117,4 +117,5 @@ func Restart() {
 	if machine.Restart != nil {
 		machine.Restart()
 	}
+	fiqState.abandoned = true // the watchdog does it
 }

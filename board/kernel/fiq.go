@@ -18,6 +18,8 @@ var fiqState struct {
 	count   uint32 // FIQs taken
 	samples uint32 // dog.samples at the last one
 	beats   uint32 // of the panic path, likewise
+
+	abandoned bool // nobody pets the watchdog any more
 }
 
 const fiqStateSize = uint32(unsafe.Sizeof(fiqState))

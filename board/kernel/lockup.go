@@ -109,7 +109,7 @@ func TouchSoftlockup() { dog.touched = 1 }
 // PetWatchdog tells the hardware watchdog that the panic path is well. Trap
 // context.
 func PetWatchdog() {
-	if dog.period != 0 && machine.PetWatchdog != nil && nCauses < maxRescues {
+	if dog.period != 0 && machine.PetWatchdog != nil && nCauses < maxRescues && !fiqState.abandoned {
 		machine.PetWatchdog()
 	}
 }
@@ -164,7 +164,7 @@ func hardLockup(f *faultFrame) bool {
 		}
 		alive := beats != q.beats
 		q.beats = beats
-		if !alive && nCauses >= maxRescues {
+		if q.abandoned || !alive && nCauses >= maxRescues {
 			disableIRQ(q.irq) // the reset comes
 			return false
 		}

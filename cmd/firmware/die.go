@@ -34,6 +34,7 @@ var deaths = map[string]func(){
 	"rodata":    func() { writeByte(unsafe.Pointer(unsafe.StringData(constant))) },
 	"data":      executeData,
 	"align":     misaligned,
+	"alloff":    allOff,
 	"irqsoff":   irqsOff,
 	"traphang":  gasp.HangInTrap,
 	"tophang":   gasp.HangInTopHalf,
@@ -137,6 +138,8 @@ func executeData() {
 }
 
 func misaligned() // loads two words from an odd address, in assembly
+
+func allOff() // loops for ever with FIQ masked too, in assembly
 
 func irqsOff() // loops for ever with interrupts masked, in assembly
 

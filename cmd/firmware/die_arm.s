@@ -18,6 +18,11 @@ TEXT ·irqsOff(SB),NOSPLIT,$0-0
 	WORD $0xf10c0080 // cpsid i
 	B 0(PC)
 
+// func allOff()
+TEXT ·allOff(SB),NOSPLIT,$0-0
+	WORD $0xf10c00c0 // cpsid if
+	B 0(PC)
+
 // func loop(stop *uint32)
 TEXT ·loop(SB),NOSPLIT,$0-4
 	MOVW stop+0(FP), R0

@@ -183,6 +183,26 @@ func (w *wire) silentTCP(t *testing.T) {
 	}
 }
 
+func TestTheWatchdogResetsWhatNothingElseEnds(t *testing.T) {
+	onBothBoards(t, "alloff", func(t *testing.T, board string) {
+		w := newWire(t)
+		g := w.boot(onBoard(t, board, qemu.Options{BootArgs: staticIP + " gasp.die=1" + shortWatch}))
+		g.line("http: listening")
+		if _, err := w.fetch("POST", "/die?how=alloff"); err != nil {
+			t.Fatal(err)
+		}
+		n := g.serial.Len()
+		g.lineFrom(n, "http: listening") // its second life
+		w.reachable()
+		if !g.machine.WasReset() {
+			t.Errorf("QEMU saw no reset: %v", g.machine.Events())
+		}
+		if g.said("Kernel panic") {
+			t.Error("it reported a death, with every interrupt masked")
+		}
+	})
+}
+
 func TestADeadlockBeforeTheStartIsReportedOnTheSerialConsole(t *testing.T) {
 	// The runtime finds a deadlock only before there is a network to tell it.
 	for _, board := range bothBoards {
