@@ -133,3 +133,23 @@ func VectorPage() uint32 { return pageOf(&vecpage) }
 func ForgetUnknownCalls(nr int) {
 	trap.Run(func(p unsafe.Pointer) { nsys[*(*int)(p)], otherCallsN = 0, 0 }, unsafe.Pointer(&nr))
 }
+
+// RouteFIQ makes an interrupt the FIQ, RouteIRQ an ordinary one again. Neither is
+// for a system whose watchdog runs.
+func RouteFIQ(irq int) (ok bool) {
+	fiqState.samples = ^uint32(0)
+	trap.Run(func(p unsafe.Pointer) { *(*bool)(p) = routeFIQ(irq) }, unsafe.Pointer(&ok))
+	return ok
+}
+
+func RouteIRQ(irq int) {
+	disableIRQ(irq)
+	group := machine.GICD + gicdIGROUPR + uint32(irq)/32*4
+	store32(group, load32(group)|1<<(uint32(irq)&31))
+	prio := machine.GICD + gicdIPRIORITY + uint32(irq)&^3
+	store32(prio, load32(prio)|0xa0<<(uint32(irq)&3*8))
+	fiqState.irq = 0
+}
+
+// ProgressForFIQ has the next FIQ find that timer interrupts come.
+func ProgressForFIQ() { dog.samples++ }

@@ -18,6 +18,8 @@ var fiqState struct {
 	count   uint32 // FIQs taken
 	samples uint32 // dog.samples at the last one
 	beats   uint32 // of the panic path, likewise
+	beatAt  int64  // when those were first seen
+	stalls  uint32 // FIQs since then
 
 	abandoned bool // nobody pets the watchdog any more
 }

@@ -28,6 +28,7 @@ const (
 	samplesPerThresh = 5
 	softSamples      = 2 * samplesPerThresh
 	resetAfter       = 7_500_000_000 // ns from the pre-timeout to the reset
+	panicStall       = 3_000_000_000 // ns without progress of the panic path, more than any wait in it
 	maxRescues       = 32            // causes of death after which nobody pets any more
 )
 
@@ -158,18 +159,24 @@ func softLockup(stuck int64) {
 func hardLockup(f *faultFrame) bool {
 	q := &fiqState
 	if nCauses > 0 {
-		beats := q.beats
+		now, beats := nanotime(), q.beats
 		if PanicBeats != nil {
 			beats = PanicBeats()
 		}
-		alive := beats != q.beats
-		q.beats = beats
-		if q.abandoned || !alive && nCauses >= maxRescues {
+		if beats != q.beats || q.beatAt == 0 {
+			q.beats, q.beatAt, q.stalls = beats, now, 0
+		}
+		q.stalls++
+		hangs := q.stalls > 1 && now-q.beatAt >= panicStall
+		if q.abandoned || hangs && nCauses >= maxRescues {
 			disableIRQ(q.irq) // the reset comes
 			return false
 		}
+		if hangs {
+			q.beatAt = 0
+		}
 		machine.PetWatchdog()
-		return !alive
+		return hangs
 	}
 	machine.PetWatchdog()
 	stuck := dog.samples == q.samples

@@ -1,0 +1,54 @@
+//go:build arm && (mx6ulevk || sabrelite)
+
+package kernel_test
+
+import (
+	"crypto/sha256"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/gasp-go/gasp/board/kernel"
+	"github.com/gasp-go/gasp/board/trap"
+)
+
+var fiqsSent atomic.Uint32
+
+// sendFIQ has the CPU take the FIQ at the next instruction.
+func sendFIQ() {
+	kernel.ProgressForFIQ()
+	fiqsSent.Add(1)
+	kernel.PendIRQ(softIRQ)
+}
+
+func TestAnFIQDisturbsNobody(t *testing.T) {
+	inImage(t)
+	if !kernel.RouteFIQ(softIRQ) {
+		t.Fatal("no FIQ: not in secure state?")
+	}
+	defer kernel.RouteIRQ(softIRQ)
+	before := kernel.FIQCount()
+
+	// From a thread, from a critical section, and from a timer's interrupt, which
+	// comes anywhere: between them everything must stay as it is.
+	var tick *kernel.Timer
+	tick = kernel.NewTimer(func() { sendFIQ(); tick.Start(50_000) })
+	if tick == nil {
+		t.Fatal("no timer")
+	}
+	trap.Run(func(unsafe.Pointer) { tick.Start(0) }, nil)
+	data := make([]byte, 1000)
+	want := sha256.Sum256(data)
+	for end := time.Now().Add(200 * time.Millisecond); time.Now().Before(end); {
+		sendFIQ()
+		trap.Run(func(unsafe.Pointer) { sendFIQ() }, nil)
+		if got := sha256.Sum256(data); got != want {
+			t.Fatalf("SHA-256 is %x, was %x", got, want)
+		}
+	}
+	trap.Run(func(unsafe.Pointer) { tick.Cancel() }, nil)
+	if n := kernel.FIQCount() - before; n != fiqsSent.Load() || n < 10 {
+		t.Errorf("%d FIQs were taken, %d sent", n, fiqsSent.Load())
+	}
+}
