@@ -84,6 +84,7 @@ func (r *Receiver) begin(from netip.AddrPort, p *Packet, now time.Time) *list.El
 		}
 	} else if q.sender = r.at(from); q.sender != nil && (q.sender.has(p.Seq, p.Usec) || q.sender.queue.holds(p.Seq, p.Usec)) {
 		r.stats.Duplicates++
+		q.sender.queue.unheard = true
 		return nil
 	}
 	var oldest *list.Element

@@ -54,6 +54,7 @@ type queue struct {
 	acked   uint64 // last number that was acknowledged, 0 none
 	ackedAt time.Time
 	ackNow  bool
+	unheard bool // what was acknowledged comes again: say it again
 }
 
 // waiting is a record that waits for those before it: for the numbers between
@@ -123,7 +124,7 @@ func (r *Receiver) enqueue(s *sender, rec Record) (ok bool) {
 		r.start(s, rec)
 		return true
 	}
-	if q.acked+1 == q.next {
+	if q.acked+1 == q.next && !q.unheard {
 		q.ackedAt = rec.Time // nothing waits for an acknowledgement since before
 	}
 	if slices.ContainsFunc(rec.Fields, func(f KV) bool { return f.Key == "ncemg" }) {
@@ -144,10 +145,12 @@ func (r *Receiver) enqueue(s *sender, rec Record) (ok bool) {
 	case rec.Seq < q.next && q.given:
 		n, ok := r.old(s, seen{rec.Seq, rec.Usec, rec.Time})
 		switch {
+		case !ok:
+			q.unheard = true
 		case n.restarted:
 			r.stats.Restarts-- // restart counts it
 			r.restart(s, rec)
-		case ok:
+		default:
 			if n.late && rec.Time.Sub(q.asked) < answerTime {
 				q.answered = rec.Time
 				r.stats.Recovered++
@@ -248,12 +251,12 @@ func (r *Receiver) drain(s *sender) {
 		at := seen{rec.Seq, rec.Usec, rec.Time}
 		switch {
 		case !q.given:
-			s.start(at)
+			s.start(at, r.windowSize())
 			q.given = true
 		case rec.Missing > 0: // should it come whole after all, it is late
 			rec.Gap = rec.Seq - s.last.seq - 1
 			s.last = at
-			s.window[rec.Seq%windowSize] = seen{}
+			*s.place(rec.Seq) = seen{}
 		default:
 			rec.Gap = rec.Seq - s.last.seq - 1
 			s.note(at)
@@ -358,10 +361,10 @@ func (r *Receiver) answer(s *sender, now time.Time) {
 		}
 	}
 	done := q.next - 1
-	if len(missing) == 0 && !q.ackNow && (done == q.acked || now.Sub(q.ackedAt) < ackInterval) {
+	if len(missing) == 0 && !q.ackNow && (done == q.acked && !q.unheard || now.Sub(q.ackedAt) < ackInterval) {
 		return
 	}
-	q.acked, q.ackedAt, q.ackNow = done, now, false
+	q.acked, q.ackedAt, q.ackNow, q.unheard = done, now, false, false
 	if len(missing) > 0 {
 		q.asked = now
 	}

@@ -8,7 +8,8 @@ import (
 
 // Bounds of a Receiver's memory: at most maxPending*maxBody bytes (8 MB) in
 // fragments and maxHeldAll (64 MB) in records that wait for their turn,
-// whoever sends them, and maxSenders states of about 45 KB (12 MB).
+// whoever sends them, and maxSenders states of about 40 KB (10 MB), with
+// Options.Ack 160 KB (40 MB).
 const (
 	maxSenders = 256 // beyond it the one that was silent longest is forgotten
 	maxPending = 256 // records of which only some fragments have come, of all senders

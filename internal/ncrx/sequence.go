@@ -11,11 +11,11 @@ type sender struct {
 	from netip.AddrPort // of the latest record that was new
 
 	// Extended format: the first record since the sender was new or booted,
-	// the one with the highest number that was given, and the latest
-	// windowSize, each in the place of its number modulo windowSize.
+	// the one with the highest number that was given, and the latest, each in
+	// the place of its number modulo the window's length.
 	started     bool
 	first, last seen
-	window      *[windowSize]seen
+	window      []seen
 
 	queue queue // with Options.Ack
 	over  bool  // another life of it has begun: it is not answered
@@ -32,8 +32,19 @@ type seen struct {
 	at        time.Time // zero in an empty place of the window
 }
 
-// windowSize is how far back duplicates and late records are told apart.
-const windowSize = 1024
+// windowSize is how far back duplicates and late records are told apart. A
+// sender that hears no acknowledgements sends again what its log still has.
+const (
+	windowSize    = 1024
+	windowSizeAck = 4096
+)
+
+func (r *Receiver) windowSize() int {
+	if r.opts.Ack {
+		return windowSizeAck
+	}
+	return windowSize
+}
 
 // duplicateTime is within which the network delivers a datagram twice.
 const duplicateTime = time.Second
@@ -59,14 +70,14 @@ func (r *Receiver) sequence(s *sender, seq, usec uint64, now time.Time) (n note,
 	rec := seen{seq, usec, now}
 	switch {
 	case !s.started:
-		s.start(rec)
+		s.start(rec, r.windowSize())
 	case seq > s.last.seq && !s.bootedAhead(usec):
 		n.gap = seq - s.last.seq - 1
 		r.stats.Gap += n.gap
 		s.note(rec)
 	default:
 		if n, ok = r.old(s, rec); n.restarted {
-			s.start(rec)
+			s.start(rec, r.windowSize())
 		}
 		return n, ok
 	}
@@ -78,7 +89,7 @@ func (r *Receiver) sequence(s *sender, seq, usec uint64, now time.Time) (n note,
 // counts from the beginning; not so of one that signs, whose lives are told
 // apart by BOOTID.
 func (r *Receiver) old(s *sender, rec seen) (n note, ok bool) {
-	place := &s.window[rec.seq%windowSize]
+	place := s.place(rec.seq)
 	same := place.seq == rec.seq && place.usec == rec.usec && !place.at.IsZero()
 	missed := s.missed(rec) && (place.seq != rec.seq || place.at.IsZero())
 	// A sender that does not hear our acknowledgements sends again what it
@@ -90,7 +101,7 @@ func (r *Receiver) old(s *sender, rec seen) (n note, ok bool) {
 		r.stats.Late++
 		*place = rec
 		return n, true
-	case s.id.boot != "", same && (r.opts.Ack || rec.at.Sub(place.at) < duplicateTime), asked && s.last.seq-rec.seq >= windowSize:
+	case s.id.boot != "", same && (r.opts.Ack || rec.at.Sub(place.at) < duplicateTime), asked && s.last.seq-rec.seq >= uint64(len(s.window)):
 		r.stats.Duplicates++
 		return n, false
 	case same && rec.seq > 0:
@@ -103,22 +114,24 @@ func (r *Receiver) old(s *sender, rec seen) (n note, ok bool) {
 	return n, true
 }
 
-func (s *sender) start(rec seen) {
+func (s *sender) start(rec seen, window int) {
 	s.started = true
 	s.first, s.last = rec, rec
-	s.window = new([windowSize]seen)
-	s.window[rec.seq%windowSize] = rec
+	s.window = make([]seen, window)
+	*s.place(rec.seq) = rec
 }
+
+func (s *sender) place(seq uint64) *seen { return &s.window[seq%uint64(len(s.window))] }
 
 // note makes rec the last one.
 func (s *sender) note(rec seen) {
-	s.window[rec.seq%windowSize] = rec
+	*s.place(rec.seq) = rec
 	s.last = rec
 }
 
 // missed tells whether a record fits into a gap of the window.
 func (s *sender) missed(rec seen) bool {
-	return s.last.seq-rec.seq < windowSize &&
+	return s.last.seq-rec.seq < uint64(len(s.window)) &&
 		rec.seq > s.first.seq && s.first.usec <= rec.usec && rec.usec <= s.last.usec
 }
 
@@ -133,6 +146,6 @@ func (s *sender) has(seq, usec uint64) bool {
 	if s.window == nil {
 		return false
 	}
-	p := &s.window[seq%windowSize]
+	p := s.place(seq)
 	return p.seq == seq && p.usec == usec && !p.at.IsZero()
 }
