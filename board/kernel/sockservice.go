@@ -68,8 +68,13 @@ type SocketWork struct {
 	N    int
 }
 
-// NextSocket takes the next socket that wants work; false: none does.
+// NextSocket takes the next socket that wants work; false: none does. One caller
+// at a time. Most often none does, which takes no trap to see: who queues one
+// signals the event afterwards.
 func NextSocket(w *SocketWork) bool {
+	if sockQueueR == sockQueueW {
+		return false
+	}
 	w.Work = 0
 	trap.Run(nextSocket, unsafe.Pointer(w))
 	return w.Work != 0

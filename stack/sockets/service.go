@@ -28,6 +28,7 @@ type Service struct {
 	buf   []byte        // one datagram
 	work  kernel.SocketWork
 
+	news  atomic.Bool // noted is not empty
 	mu    sync.Mutex
 	noted []*conn // have news from the stack
 	spare []*conn
@@ -78,6 +79,7 @@ func (c *conn) note() {
 	s := c.svc
 	s.mu.Lock()
 	s.noted = append(s.noted, c)
+	s.news.Store(true)
 	s.mu.Unlock()
 	s.wake()
 }
@@ -92,16 +94,24 @@ func (s *Service) Run() bool {
 	for ; n < budget && kernel.NextSocket(&s.work); n++ {
 		s.serve(&s.work)
 	}
+	if s.news.Load() {
+		s.advanceNoted()
+	}
+	return n == budget
+}
+
+// advanceNoted serves those who have news from the stack.
+func (s *Service) advanceNoted() {
 	s.mu.Lock()
 	noted := s.noted
 	s.noted, s.spare = s.spare[:0], noted
+	s.news.Store(false)
 	s.mu.Unlock()
 	for i, c := range noted {
 		c.news.Store(false)
 		c.advance()
 		noted[i] = nil
 	}
-	return n == budget
 }
 
 // serve does what the kernel wants of one socket.
