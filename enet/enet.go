@@ -33,6 +33,7 @@ import (
 
 	"github.com/gasp-go/gasp/board/mmio"
 	"github.com/gasp-go/gasp/board/trap"
+	"github.com/gasp-go/gasp/board/word"
 	"github.com/gasp-go/gasp/enet/bd"
 	"github.com/gasp-go/gasp/enet/mii"
 	"github.com/gasp-go/gasp/stack/netdev"
@@ -123,6 +124,11 @@ type MAC struct {
 	pause      atomic.Uint32                // pauseAutoneg, pauseOn
 	rxic, txic atomic.Uint32                // RXIC, TXIC
 	n          [numCounters]atomic.Uint64
+	quick      struct { // of these, that have one writer and are counted with every frame
+		rxGood           word.Counter // with rxBusy
+		irqs             word.Counter // the top half
+		txQueued, txDone word.Counter // trap context
+	}
 }
 
 // New makes the MAC and its device, closed. It allocates all the memory either

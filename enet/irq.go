@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/gasp-go/gasp/board/trap"
+	"github.com/gasp-go/gasp/board/word"
 )
 
 // Interrupt is the top half. It acknowledges exactly the events it read, so
@@ -11,8 +12,8 @@ import (
 // The acknowledgement comes before anybody looks at the rings: a frame that
 // arrives after the look sets RXF again. Trap context.
 func (m *MAC) Interrupt() {
-	m.count(irqs)
-	if m.state.Load() != stateOpen {
+	m.quick.irqs.Add(1)
+	if word.Load(&m.state) != stateOpen {
 		if m.powered.Load() {
 			m.regs.Write32(regEIMR, 0)
 		}
@@ -95,7 +96,7 @@ func trapSchedule(p unsafe.Pointer) {
 // interrupt go missing, a look at the ring, after the unmasking, finds the
 // frame. Network thread, holding rxBusy.
 func (m *MAC) unmask() {
-	if m.state.Load() != stateOpen {
+	if word.Load(&m.state) != stateOpen {
 		return
 	}
 	m.regs.Write32(regEIMR, evEnabled)

@@ -3,6 +3,7 @@ package enet
 import (
 	"fmt"
 
+	"github.com/gasp-go/gasp/board/word"
 	"github.com/gasp-go/gasp/enet/bd"
 	"github.com/gasp-go/gasp/stack/netdev"
 )
@@ -33,7 +34,7 @@ func (m *MAC) SetFeatures(on netdev.Features) error {
 // says otherwise.
 func (m *MAC) rxFlags(d *bd.RxDesc) netdev.RxFlags {
 	if d.Control&(bd.BadIP|bd.BadProto|bd.Fragment) != 0 || d.Proto>>16 == 0 && !m.cfg.Trust ||
-		m.features.Load()&uint32(netdev.FeatureRxChecksum) == 0 {
+		word.Load(&m.features)&uint32(netdev.FeatureRxChecksum) == 0 {
 		return 0
 	}
 	return netdev.RxChecksumOK

@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/gasp-go/gasp/board/trap"
+	"github.com/gasp-go/gasp/board/word"
 	"github.com/gasp-go/gasp/enet/bd"
 	"github.com/gasp-go/gasp/stack/netdev"
 )
@@ -22,10 +23,10 @@ func (m *MAC) poll(budget int) (work int) {
 	for !m.rxBusy.CompareAndSwap(false, true) {
 		runtime.Gosched()
 	}
-	for m.state.Load() != stateSeized {
+	for word.Load(&m.state) != stateSeized {
 		// Events first, then the ring: see Interrupt.
 		m.ack()
-		if m.todo.Load() != 0 {
+		if word.Load(&m.todo) != 0 {
 			trap.Run(trapTodo, unsafe.Pointer(m))
 			m.rxAt = outside
 			m.dev.TxWake()
@@ -75,7 +76,7 @@ func (m *MAC) drain(ring, budget int, fn func(frame []byte)) (n int) {
 	r := m.rx[ring]
 	var d bd.RxDesc
 	var batch netdev.RxBatch
-	good := uint64(0)
+	good := uint32(0)
 	for ; n < budget && r.Next(&d); n++ {
 		if frame := m.frame(&d, r.Data(d.Length)); frame != nil {
 			good++
@@ -98,7 +99,7 @@ func (m *MAC) drain(ring, budget int, fn func(frame []byte)) (n int) {
 		// After the descriptors: the MAC stopped if it found none empty.
 		r.Flush()
 		m.regs.Write32(regRDAR, active)
-		m.n[rxGood].Add(good)
+		m.quick.rxGood.Add(good)
 		m.dev.Received(&batch)
 	}
 	return n

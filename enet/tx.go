@@ -59,7 +59,7 @@ func (m *MAC) StartXmit(parts [][]byte, flags netdev.TxFlags) netdev.TxStatus {
 	t.Send(max(n, minFrame), control)
 	t.Flush()
 	m.doorbell()
-	m.count(txQueued)
+	m.quick.txQueued.Add(1)
 	m.txBusy.Store(false)
 	return netdev.TxOK
 }
@@ -109,7 +109,7 @@ func (m *MAC) reclaim() (queued int) {
 
 func (m *MAC) reclaimed(n int) {
 	if n > 0 {
-		m.n[txDone].Add(uint64(n))
+		m.quick.txDone.Add(uint32(n))
 	}
 }
 
@@ -144,7 +144,7 @@ func trapWatchdog(p unsafe.Pointer) {
 	} else {
 		m.harvest()
 		queued := m.reclaim()
-		now, done := m.cfg.Now(), m.n[txDone].Load()
+		now, done := m.cfg.Now(), m.quick.txDone.Load()
 		switch {
 		case queued == 0 || done != m.watch.done || m.watch.since == 0:
 			m.watch = watchdog{done: done, since: now}

@@ -1,19 +1,23 @@
 package netdev
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/gasp-go/gasp/board/word"
+)
 
 // Counters are a device's live statistics. The names and meanings are those of
-// Linux's struct rtnl_link_stats64. They may be incremented from any context,
-// trap context included, and only ever grow.
+// Linux's struct rtnl_link_stats64. They only ever grow.
 //
 // The Device itself counts RxPackets, RxBytes and Multicast in Receive,
 // TxPackets and TxBytes when a frame was queued, TxDropped when it is closed
-// or has no carrier, and TxBusy. Everything else is the driver's.
+// or has no carrier, and TxBusy. Everything else is the driver's, and may be
+// incremented from any context, trap context included.
 type Counters struct {
-	RxPackets atomic.Uint64 // good frames given to the stack
-	TxPackets atomic.Uint64 // frames queued for transmission
-	RxBytes   atomic.Uint64 // bytes of RxPackets, Ethernet header included, FCS not
-	TxBytes   atomic.Uint64 // bytes of TxPackets, counted alike
+	RxPackets word.Counter // good frames given to the stack
+	TxPackets word.Counter // frames queued for transmission
+	RxBytes   word.Counter // bytes of RxPackets, Ethernet header included, FCS not
+	TxBytes   word.Counter // bytes of TxPackets, counted alike
 
 	RxErrors  atomic.Uint64 // bad frames received, the sum of the rx errors below
 	TxErrors  atomic.Uint64 // frames that failed in transmission, the sum of the tx errors below

@@ -1,6 +1,10 @@
 package netdev
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/gasp-go/gasp/board/word"
+)
 
 // Deferral (Linux: napi_defer_hard_irqs and gro_flush_timeout, both of the
 // device). A busy device's poll that completes would unmask its interrupt only
@@ -65,7 +69,7 @@ func (d *Device) needTimer(v uint32) error {
 func (n *NAPI) endBatch(work int) (timer uint32, unmask bool) {
 	timeout := uint32(0)
 	if n.timer != nil && n.dev != nil {
-		timeout = n.dev.groFlushTimeout.Load()
+		timeout = word.Load(&n.dev.groFlushTimeout)
 	}
 	if timeout == 0 {
 		n.flush(work, false)

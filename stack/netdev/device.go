@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/gasp-go/gasp/board/trap"
+	"github.com/gasp-go/gasp/board/word"
 )
 
 // Device is one network device (Linux: net_device): a driver below, a receive
@@ -155,7 +156,7 @@ func (d *Device) Carrier() bool { return d.carrier.Load() }
 // Receive takes one good frame from the driver's poll to the stack (Linux:
 // netif_receive_skb). The frame stays the driver's. Network thread.
 func (d *Device) Receive(frame []byte, flags RxFlags) {
-	h := d.hooks.Load()
+	h := word.LoadPointer(&d.hooks)
 	if h != nil && d.hooked(h, frame, flags) {
 		return
 	}
@@ -164,7 +165,9 @@ func (d *Device) Receive(frame []byte, flags RxFlags) {
 
 // Deliver is Receive for a Wire: it takes one frame past tap and wire. Network
 // thread.
-func (d *Device) Deliver(frame []byte, flags RxFlags) { d.deliver(d.hooks.Load(), frame, flags) }
+func (d *Device) Deliver(frame []byte, flags RxFlags) {
+	d.deliver(word.LoadPointer(&d.hooks), frame, flags)
+}
 
 func (d *Device) deliver(h *hooks, frame []byte, flags RxFlags) {
 	var b RxBatch
@@ -181,20 +184,20 @@ type RxBatch struct {
 // ReceiveBatch is Receive of one frame of many. After the last the driver calls
 // Received. Network thread.
 func (d *Device) ReceiveBatch(frame []byte, flags RxFlags, b *RxBatch) {
-	h := d.hooks.Load()
+	h := word.LoadPointer(&d.hooks)
 	if h != nil && d.hooked(h, frame, flags) {
 		return
 	}
 	d.pass(h, frame, flags, b)
 }
 
-// Received adds a batch to the device's counters.
+// Received adds a batch to the device's counters. Network thread.
 func (d *Device) Received(b *RxBatch) {
 	if b.packets == 0 {
 		return
 	}
-	d.counters.RxPackets.Add(uint64(b.packets))
-	d.counters.RxBytes.Add(uint64(b.bytes))
+	d.counters.RxPackets.Add(b.packets)
+	d.counters.RxBytes.Add(b.bytes)
 	if b.multicast != 0 {
 		d.counters.Multicast.Add(uint64(b.multicast))
 	}
@@ -250,11 +253,11 @@ func xmit(p unsafe.Pointer) {
 // SendTrap is Xmit for a protocol stack that is in trap context already, with
 // several frames for example. Trap context.
 func (d *Device) SendTrap(parts [][]byte, flags TxFlags) TxStatus {
-	if !d.up.Load() || !d.carrier.Load() {
+	if !word.LoadBool(&d.up) || !word.LoadBool(&d.carrier) {
 		d.counters.TxDropped.Add(1)
 		return TxDropped
 	}
-	h := d.hooks.Load()
+	h := word.LoadPointer(&d.hooks)
 	if h != nil && h.wire != nil {
 		// For a Wire holds what is said of drivers in transmit.
 		return h.wire.Xmit(*(*[][]byte)(trap.NoEscape(unsafe.Pointer(&parts))), flags)
@@ -266,7 +269,7 @@ func (d *Device) SendTrap(parts [][]byte, flags TxFlags) TxStatus {
 // asks neither whether the device is up nor for a carrier: in a panic the driver
 // alone knows. parts does not escape. Trap context.
 func (d *Device) XmitTrap(parts [][]byte, flags TxFlags) TxStatus {
-	return d.transmit(d.hooks.Load(), parts, flags)
+	return d.transmit(word.LoadPointer(&d.hooks), parts, flags)
 }
 
 func (d *Device) transmit(h *hooks, parts [][]byte, flags TxFlags) TxStatus {
@@ -281,7 +284,7 @@ func (d *Device) transmit(h *hooks, parts [][]byte, flags TxFlags) TxStatus {
 			n += len(p)
 		}
 		d.counters.TxPackets.Add(1)
-		d.counters.TxBytes.Add(uint64(n))
+		d.counters.TxBytes.Add(uint32(n))
 		if h != nil && h.tap != nil {
 			h.tap.Sent(local, flags)
 		}

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/gasp-go/gasp/board/trap"
+	"github.com/gasp-go/gasp/board/word"
 )
 
 // SetGROFlush sets what delivers the packets that generic receive offload
@@ -32,8 +33,10 @@ func (n *NAPI) Attach(d *Device) { n.dev = d }
 
 // flush ends a batch of work frames. Network thread.
 func (n *NAPI) flush(work int, old bool) {
-	if n.dev != nil && n.dev.groFlush != nil && (work > 0 || n.held.Load()) {
-		n.held.Store(n.dev.groFlush(old) && old)
+	if n.dev != nil && n.dev.groFlush != nil && (work > 0 || word.LoadBool(&n.held)) {
+		if held := n.dev.groFlush(old) && old; held != word.LoadBool(&n.held) {
+			n.held.Store(held)
+		}
 	}
 }
 

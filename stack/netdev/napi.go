@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/gasp-go/gasp/board/trap"
+	"github.com/gasp-go/gasp/board/word"
 )
 
 // The states of a NAPI instance, in one word. Every change is a compare and
@@ -46,12 +47,13 @@ type NAPI struct {
 	held       atomic.Bool // the device's GRO holds packets of ours
 	flushing   atomic.Bool // Disable waits for them
 
-	scheduled atomic.Uint64
-	missed    atomic.Uint64
-	deferred  atomic.Uint64
-	fired     atomic.Uint64
-	processed atomic.Uint64
-	work      [workBuckets]atomic.Uint64
+	missed   atomic.Uint64
+	deferred atomic.Uint64
+	fired    atomic.Uint64
+
+	scheduled word.Counter              // who owns SCHED
+	processed word.Counter              // network thread
+	work      [workBuckets]word.Counter // network thread
 }
 
 // NAPIStat is a snapshot of the counters of one instance.
@@ -156,6 +158,9 @@ func cancelTimer(p unsafe.Pointer) { (*NAPI)(p).timer.Cancel() }
 // is disabled or scheduled already; in the latter case n is polled once more
 // after the poll that may be in progress (MISSED). Trap context.
 func (n *NAPI) SchedulePrep() bool {
+	if n.state.CompareAndSwap(0, stateSched) { // most often
+		return true
+	}
 	for {
 		st := n.state.Load()
 		switch {
@@ -201,7 +206,7 @@ func (n *NAPI) Schedule() bool {
 // it (deferral), or it is not the driver's to complete. Network thread, from
 // within poll.
 func (n *NAPI) CompleteDone(work int) bool {
-	st := n.state.Load()
+	st := word.Load(&n.state)
 	switch {
 	case st&stateNPSVC != 0:
 		return false // netpoll's

@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/gasp-go/gasp/board/trap"
+	"github.com/gasp-go/gasp/board/word"
 )
 
 // Linux's defaults for net_rx_action.
@@ -46,7 +47,7 @@ type Softnet struct {
 	tail atomic.Uint32 // next free slot; free-running; trap context's
 
 	timeSqueeze atomic.Uint64
-	raised      atomic.Uint64
+	raised      word.Counter // trap context
 	bugs        atomic.Uint64
 }
 
@@ -86,22 +87,22 @@ func (s *Softnet) SetClock(now func() int64) { s.clock = now }
 // add puts instance i at the end of the list and reports whether the list was
 // empty. The caller owns its SCHED bit. Trap context.
 func (s *Softnet) add(i uint8) (wasEmpty bool) {
-	t := s.tail.Load()
+	t := word.Load(&s.tail)
 	s.list[t%maxNAPI] = i
-	s.tail.Store(t + 1)
+	word.Store(&s.tail, t+1)
 	// After the store: either we see that the network thread took all there
 	// was before us, or it sees our entry.
-	return s.head.Load() == t
+	return word.Load(&s.head) == t
 }
 
 // next takes the first instance from the list. Network thread.
 func (s *Softnet) next() *NAPI {
-	h := s.head.Load()
-	if h == s.tail.Load() {
+	h := word.Load(&s.head)
+	if h == word.Load(&s.tail) {
 		return nil
 	}
 	i := s.list[h%maxNAPI]
-	s.head.Store(h + 1)
+	word.Store(&s.head, h+1)
 	return s.napi[i%maxNAPI]
 }
 
@@ -115,11 +116,11 @@ func (s *Softnet) Poll() (workLeft bool) {
 	if n == nil {
 		return false
 	}
-	budget := int(s.budget.Load())
+	budget := int(word.Load(&s.budget))
 	deadline := int64(0)
 	for {
 		budget -= s.pollOne(n)
-		if s.head.Load() == s.tail.Load() {
+		if word.Load(&s.head) == word.Load(&s.tail) {
 			return false
 		}
 		if budget <= 0 || s.late(&deadline) {
@@ -148,14 +149,14 @@ func (s *Softnet) late(deadline *int64) bool {
 // pollOne polls n, which it has taken from the list, and puts it back if it
 // used up its weight. With less work done the driver has completed it.
 func (s *Softnet) pollOne(n *NAPI) int {
-	if n.state.Load()&stateNPSVC != 0 { // put in the list by Disable
+	if word.Load(&n.state)&stateNPSVC != 0 { // put in the list by Disable
 		n.flush(0, false)
 		n.flushing.Store(false)
 		return 0
 	}
 	weight := n.weight
 	if weight == 0 {
-		weight = s.weight.Load()
+		weight = word.Load(&s.weight)
 	}
 	n.budget = int(weight)
 	work := n.poll(n.budget)
@@ -163,7 +164,7 @@ func (s *Softnet) pollOne(n *NAPI) int {
 	if work <= 0 {
 		return 0
 	}
-	n.processed.Add(uint64(work))
+	n.processed.Add(uint32(work))
 	if work >= n.budget {
 		n.flush(work, true)
 		trap.Run(repoll, unsafe.Pointer(n))
