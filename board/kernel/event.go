@@ -106,6 +106,7 @@ func setHigh(unsafe.Pointer) {
 	t := &threads[cur]
 	t.prio, t.net = prioNet, true
 	t.high = t.cpuTime + nanotime() - switchedAt
+	netThread = cur
 }
 
 func setNormal(unsafe.Pointer) {

@@ -280,23 +280,14 @@ func timespec(p uint32, wide bool) (ns int64, ok bool) {
 	return sec*1_000_000_000 + int64(nsec), true
 }
 
-// The runtime's monitor (sysmon) is the first thread that a Go program makes. It
-// looks for Ps whose threads sleep in the kernel, or compute, for 10 ms. When it
-// has found one, it looks every 20 µs for a while, in case there are more: and the
-// network thread's P, which is one, it finds again and again. That costs 10,000
-// instructions for each frame at 1,000/s. So it sleeps for some ms at least.
-const (
-	monitor      = 2         // thread ID
-	monitorSleep = 4_000_000 // ns
-)
-
 func sysNanosleep(t *thread, req uint32) uint32 {
 	ns, ok := timespec(req, false)
 	if !ok {
 		return errno(EINVAL)
 	}
 	if t.id == monitor && ns >= 20_000 {
-		ns = max(ns, monitorSleep)
+		sleepMonitor(t, ns)
+		return 0
 	}
 	block(t, waitSleep, 0, after(ns), 0)
 	return 0

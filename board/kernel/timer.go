@@ -120,6 +120,9 @@ func timerInterrupt() {
 		if threads[i].deadline > now {
 			break
 		}
+		if threads[i].id == monitor && threads[i].wait == waitSleep && sleepOn(now) {
+			continue
+		}
 		wake(i, threads[i].timedOut)
 	}
 	if hrNext != 0 && hrNext <= now {
