@@ -1,5 +1,7 @@
 package console
 
+import "math/bits"
+
 // A flush outside of a panic offers each console at most flushBudget records,
 // so that a long log does not hold interrupts off for long; the rest follows
 // at the next flush. In a panic nothing else is left to do.
@@ -70,20 +72,21 @@ func (l *klog) flush(budget int) {
 	if c.panicked {
 		budget = len(l.ring.mem()) / recordHeader
 	}
-	var blocked [MaxConsoles]bool
+	todo := uint32(1)<<MaxConsoles - 1 // the slots whose console may take more
 	for progress := true; progress && budget > 0; budget-- {
 		progress = false
-		for i := range c.slot {
-			if blocked[i] {
-				continue
-			}
+		for left := todo; left != 0; left &= left - 1 {
+			i := bits.TrailingZeros32(left)
 			r := c.slot[i].Load()
 			if r == nil || r.faults > 1 || r.slow && c.fastOnly {
+				todo &^= 1 << i
 				continue
 			}
 			took, waits := l.offer(r, i)
 			progress = progress || took
-			blocked[i] = waits
+			if waits {
+				todo &^= 1 << i
+			}
 		}
 	}
 	c.flushing = false

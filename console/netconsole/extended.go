@@ -1,6 +1,10 @@
 package netconsole
 
-import "github.com/gasp-go/gasp/console"
+import (
+	"unsafe"
+
+	"github.com/gasp-go/gasp/console"
+)
 
 const (
 	// maxChunk is the payload of a datagram at most, in both formats.
@@ -127,13 +131,7 @@ func escape(b, p []byte, room int) ([]byte, int) {
 		if len(run) > room {
 			run = run[:max(room, 0)]
 		}
-		n := len(run)
-		for j, c := range run {
-			if !isPlain[c] {
-				n = j
-				break
-			}
-		}
+		n := plainRun(run)
 		b = append(b, run[:n]...)
 		i, room = i+n, room-n
 		if i == len(p) || room < 4 && n == len(run) || room < 4 && !plain(p[i]) {
@@ -150,6 +148,34 @@ func escape(b, p []byte, room int) ([]byte, int) {
 const hexDigits = "0123456789abcdef"
 
 func plain(c byte) bool { return c-0x20 < 0x7f-0x20 && c != '\\' }
+
+// plainRun returns how many bytes at the beginning of p are plain. Most are, in most
+// records, so it looks at four at a time.
+func plainRun(p []byte) int {
+	const ones, tops = 0x01010101, 0x80808080
+	n := 0
+	for n < len(p) && uintptr(unsafe.Pointer(&p[n]))%4 != 0 {
+		if !isPlain[p[n]] {
+			return n
+		}
+		n++
+	}
+	for n+4 <= len(p) {
+		v := *(*uint32)(unsafe.Pointer(&p[n]))
+		slash, del := v^'\\'*ones, v^0x7f*ones
+		// The top bit of a byte is set if the byte, or one below it that has
+		// stopped the search already, is 0x80 or more, less than 0x20, a
+		// backslash, or 0x7f.
+		if (v|(v-0x20*ones)|(slash-ones)&^slash|(del-ones)&^del)&tops != 0 {
+			break
+		}
+		n += 4
+	}
+	for n < len(p) && isPlain[p[n]] {
+		n++
+	}
+	return n
+}
 
 // isPlain is plain as a table, which is faster.
 var isPlain = func() (t [256]bool) {
