@@ -40,16 +40,17 @@ var dog struct {
 	hard    bool   // there is a FIQ
 	soft    bool
 
-	touched uint32 // by the goroutine, since the last sample
-	since   int64  // when it was last known to run
-	missed  int    // samples since then, or since the last report
+	touched uint32            // by the goroutine, since the last sample
+	since   int64             // when it was last known to run
+	missed  int               // samples since then, or since the last report
+	used    [maxThreads]int64 // CPU time of the threads then
 }
 
 // Lockup is a soft lockup.
 type Lockup struct {
-	Cause         // the registers are the thread's that has the CPU
+	Cause         // the registers are those of the thread that has had the CPU most since
 	Stuck   int64 // ns since goroutines last ran
-	Idle    bool  // no thread has the CPU: all wait for something
+	Idle    bool  // none had it for long: all wait for something
 	Net     bool  // it is the network thread's
 	Reports int   // of this lockup, this one included
 }
@@ -127,6 +128,9 @@ func watchdogSample() {
 	if dog.touched != 0 {
 		dog.touched, dog.since, dog.missed = 0, now, 0
 		lockup.Reports = 0
+		for i := range threads {
+			dog.used[i] = threads[i].cpuTime
+		}
 		return
 	}
 	// Samples count besides time, which may have passed without us.
@@ -140,10 +144,20 @@ var lockup Lockup
 
 // softLockup reports that goroutines did not run for stuck ns. Trap context.
 func softLockup(stuck int64) {
-	t, l := &threads[cur], &lockup
+	t, most := &threads[cur], int64(0)
+	for i := range threads {
+		used := threads[i].cpuTime - dog.used[i]
+		if int16(i) == cur && threads[i].state == threadRunning {
+			used += nanotime() - switchedAt
+		}
+		if threads[i].state != threadFree && used > most {
+			t, most = &threads[i], used
+		}
+	}
+	l := &lockup
 	l.Reports++
 	l.Stuck = stuck
-	l.Idle, l.Net = t.state != threadRunning, t.net
+	l.Idle, l.Net = most < stuck/4, t.net
 	l.Cause = Cause{Kind: CauseSoftLockup, HasRegs: !l.Idle, Thread: t.id}
 	if !l.Idle {
 		l.fromThread(t)
