@@ -9,11 +9,12 @@ import (
 	"github.com/gasp-go/gasp/board"
 	"github.com/gasp-go/gasp/board/kernel"
 	"github.com/gasp-go/gasp/console"
+	"github.com/gasp-go/gasp/console/netconsole"
 )
 
 type consoles struct {
-	serial  *console.Registration
-	targets []*target
+	serial     *console.Registration
+	netconsole *netconsole.Set
 }
 
 // startConsole connects descriptors 1 and 2, slog and the board's UART to the

@@ -3,53 +3,118 @@
 package gasp
 
 import (
+	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/gasp-go/gasp/board/kernel"
-	"github.com/gasp-go/gasp/console"
 	"github.com/gasp-go/gasp/console/netconsole"
+	"github.com/gasp-go/gasp/console/netconsole/nchttp"
+	"github.com/gasp-go/gasp/stack/netpoll"
 )
 
-// target is one receiver of the log over the network.
-type target struct {
-	*netconsole.Target
-	name    string // as configured
-	reg     *console.Registration
-	gateway netip.Addr
+// Netconsole returns the receivers of the log over the network, to be listed,
+// made, changed and removed. Those of boot arguments are named cmdline0, cmdline1
+// and so on, as in Linux.
+func (s *System) Netconsole() *netconsole.Set { return s.netconsole }
+
+// startNetconsole makes the set of targets, and knows who is asked about them.
+func (s *System) startNetconsole() {
+	o := netconsole.Options{Time: s.Args.PrintkTime, Release: release(), Now: kernel.Nanotime}
+	// Whether there is entropy by now or not: it is to be another one each time,
+	// and no secret.
+	unix.Getrandom(o.BootID[:], unix.GRND_INSECURE)
+	s.netconsole = netconsole.NewSet(netconsole.Env{
+		Endpoint: s.endpointOf,
+		Gateway:  s.gatewayTo,
+		Options:  o,
+		Level:    consoleLevel(s.Args.LogLevel),
+	})
+}
+
+func (s *System) endpointOf(c *netconsole.Config) *netpoll.Endpoint {
+	for _, n := range s.Interfaces {
+		if c.Matches(n.Device) {
+			return n.Poll
+		}
+	}
+	return nil
+}
+
+// gatewayTo is the router to an address, as the interface is configured now.
+func (s *System) gatewayTo(ep *netpoll.Endpoint, to netip.Addr) netip.Addr {
+	for _, n := range s.Interfaces {
+		a := n.addrs.Load()
+		if n.Poll != ep || a == nil {
+			continue
+		}
+		switch {
+		case to.Is6() && !to.IsLinkLocalUnicast() && !slices.ContainsFunc(a.IPv6, func(p netip.Prefix) bool { return p.Contains(to) }):
+			return a.Gateway6
+		case to.Is4() && a.IPv4.IsValid() && !a.IPv4.Contains(to):
+			return a.Gateway
+		}
+	}
+	return netip.Addr{}
 }
 
 // addTargets makes the netconsole targets that go out on n. They are there
 // before the device is open: what was logged until then, and until the
 // interface has an address, follows when it can.
 func (s *System) addTargets(n *Interface) {
-	for _, arg := range s.Args.Netconsole {
+	for i, arg := range s.Args.Netconsole {
 		cfg, err := netconsole.Parse(arg)
 		if err != nil || !cfg.Matches(n.Device) {
 			continue // reportTargets tells
 		}
-		t := &target{name: arg}
-		t.Target, err = netconsole.New(cfg, n.Poll, netconsole.Options{
-			Time:    s.Args.PrintkTime,
-			Release: release(),
-			Resolve: true,
-			Now:     kernel.Nanotime,
-		})
-		if err == nil {
-			t.reg, err = console.Register(t.Target, consoleLevel(s.Args.LogLevel))
+		a := netconsole.Of(cfg)
+		if err = s.bootAttributes(&a); err == nil {
+			err = s.netconsole.Create(fmt.Sprint("cmdline", i), a)
 		}
 		if err != nil {
 			slog.Error("netconsole", "target", arg, "err", err)
 			continue
 		}
-		n.targets = append(n.targets, t)
-		s.targets = append(s.targets, t)
-		if cfg.LocalIP.IsValid() {
+		if cfg.LocalIP.IsValid() && cfg.VLAN == 0 {
 			n.Poll.SetLocal(cfg.LocalIP) // until the interface has its own
 		}
-		slog.Info("netconsole: network logging started", "target", arg)
 	}
+}
+
+// bootAttributes sets what netconsole.<attribute>=<value> arguments say for all
+// targets of boot arguments; netconsole.userdata=<key>=<value> may be repeated.
+// What needs the extended format is left out for others.
+func (s *System) bootAttributes(a *netconsole.Attributes) error {
+	if !a.Extended {
+		return nil
+	}
+	if hex := kernel.NetconsoleKey(); hex != "" {
+		k, err := netconsole.NewKey(hex)
+		if err != nil {
+			return fmt.Errorf("netconsole.hmac_key: %w", err)
+		}
+		a.HMACKey = k
+	}
+	for _, p := range s.Args.NetconsoleParams {
+		var doc string
+		switch p.Name {
+		case "userdata":
+			k, v, _ := strings.Cut(p.Value, "=")
+			doc = fmt.Sprintf(`{"userdata":{%q:%q}}`, k, v)
+		case "cpu_nr_enabled", "taskname_enabled", "release_enabled", "msgid_enabled", "ncrx":
+			doc = fmt.Sprintf(`{%q:%t}`, p.Name, p.Value != "0")
+		default:
+			return fmt.Errorf("netconsole.%s: no such attribute", p.Name)
+		}
+		if err := nchttp.Decode([]byte(doc), a); err != nil {
+			return fmt.Errorf("netconsole.%s: %w", p.Name, err)
+		}
+	}
+	return nil
 }
 
 // reportTargets tells of netconsole arguments that came to nothing.
@@ -60,11 +125,7 @@ func (s *System) reportTargets() {
 			slog.Error("netconsole: boot argument ignored", "err", err)
 			continue
 		}
-		found := false
-		for _, n := range s.Interfaces {
-			found = found || cfg.Matches(n.Device)
-		}
-		if !found {
+		if s.endpointOf(&cfg) == nil {
 			slog.Error("netconsole: no such interface", "target", arg)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
-	"slices"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -38,9 +38,9 @@ type Interface struct {
 	Capture *pcap.Recorder // off unless gasp.pcap= switched it on
 	Faults  *netem.Netem   // nil unless gasp.fault= was given
 
-	targets []*target // netconsole's on this interface
-	report  netReport
-	watch   watcher
+	addrs  atomic.Pointer[stack.AddrInfo] // as it is configured
+	report netReport
+	watch  watcher
 }
 
 // startNetwork brings up the board's first port, and others that an ip=
@@ -53,6 +53,7 @@ func (s *System) startNetwork() {
 		mem, phys := kernel.StreamingDMA()
 		s.rxBuffers = dma.NewStreaming(mem, phys, dma.CPU)
 	}
+	s.startNetconsole()
 	s.Softnet = netdev.NewSoftnet(s.softirq.Signal)
 	s.Softnet.SetClock(kernel.Nanotime)
 	s.Softnet.SetTimers(newTimer)
@@ -185,20 +186,8 @@ func (n *Interface) addressChanged(a stack.AddrInfo) {
 	if len(system.Interfaces) > 0 && system.Interfaces[0] == n {
 		configureResolver(a)
 	}
-	for _, t := range n.targets {
-		gw := netip.Addr{}
-		to := t.Config().RemoteIP
-		switch {
-		case to.Is6() && !to.IsLinkLocalUnicast() && !slices.ContainsFunc(a.IPv6, func(p netip.Prefix) bool { return p.Contains(to) }):
-			gw = a.Gateway6
-		case a.IPv4.IsValid() && to.Is4() && !a.IPv4.Contains(to):
-			gw = a.Gateway
-		}
-		if gw != t.gateway {
-			t.gateway = gw
-			t.SetGateway(gw)
-		}
-	}
+	n.addrs.Store(&a)
+	system.netconsole.Rerouted()
 }
 
 // newTimer returns one of the kernel's timers, as netdev wants them.

@@ -60,8 +60,10 @@ func (s *System) Stats() Stats {
 	if s.serial != nil {
 		st.Serial = s.serial.Stats()
 	}
-	for _, t := range s.targets {
-		st.Netconsole[t.name] = t.reg.Stats()
+	if s.netconsole != nil {
+		for _, t := range s.netconsole.List() {
+			st.Netconsole[t.Name] = t.Log
+		}
 	}
 	for _, n := range s.Interfaces {
 		mac := n.Device.MAC()

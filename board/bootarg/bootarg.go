@@ -27,6 +27,9 @@ type Args struct {
 	// ";", not parsed any further (package netconsole does that).
 	Netconsole []string
 
+	// NetconsoleParams are the netconsole.<name>=<value> arguments, by name.
+	NetconsoleParams []Param
+
 	// Panic is the seconds from a panic to the restart: 0 waits for ever, a
 	// negative number restarts at once.
 	Panic int
@@ -234,6 +237,11 @@ func (a *Args) set(p Param) string {
 				return "no name after gasp."
 			}
 			a.Gasp[key] = p.Value
+			return ""
+		}
+		if key, ok := strings.CutPrefix(name, "netconsole."); ok && key != "" && p.HasValue {
+			p.Name = key
+			a.NetconsoleParams = append(a.NetconsoleParams, p)
 			return ""
 		}
 		if key, ok := strings.CutPrefix(p.Name, "sysctl."); ok {

@@ -267,3 +267,11 @@ func FuzzParseSize(f *testing.F) {
 		}
 	})
 }
+
+func TestNetconsoleParametersAreKeptByName(t *testing.T) {
+	a, errs := Parse("netconsole.ncrx=1 netconsole.cpu-nr-enabled=0 netconsole.userdata=a-b=c netconsole.x")
+	want := []Param{{"ncrx", "1", true}, {"cpu_nr_enabled", "0", true}, {"userdata", "a-b=c", true}}
+	if len(errs) != 0 || !reflect.DeepEqual(a.NetconsoleParams, want) || len(a.Unknown) != 1 {
+		t.Errorf("%+v, %v, unknown %v", a.NetconsoleParams, errs, a.Unknown)
+	}
+}

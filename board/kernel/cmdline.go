@@ -48,19 +48,46 @@ func readCmdline() {
 	}
 	for v := bootValue(seedKey); len(v) > 0; v = bootValue(seedKey) {
 		seedFrom(v)
-		end := int(addrOf(&v[0])-addrOf(&cmdline)) + len(v)
-		start := end - len(v) - len(seedKey)
-		if end < cmdlineLen {
-			end++ // the space behind it
-		}
-		copy(cmdline[start:], cmdline[end:cmdlineLen+1])
-		zero(uint32(addrOf(&cmdline))+uint32(cmdlineLen-(end-start)), uint32(end-start))
-		cmdlineLen -= end - start
+		forget(v, len(seedKey))
 		zero(at, uint32(n)+1) // nor may it be found in the loader's copy
+	}
+	for v := bootValue(hmacKey); len(v) > 0; v = bootValue(hmacKey) {
+		secretLen = copy(secret[:], v)
+		if len(v) > len(secret) {
+			secretLen = 1 // is refused as no key
+		}
+		forget(v, len(hmacKey))
+		zero(at, uint32(n)+1)
 	}
 }
 
-const seedKey = "gasp.seed="
+// Arguments that are secrets. They are taken out of the command line before
+// anybody can read it.
+const (
+	seedKey = "gasp.seed="
+	hmacKey = "netconsole.hmac_key="
+)
+
+var (
+	secret    [2*64 + 2]byte
+	secretLen int
+)
+
+// NetconsoleKey returns the value of netconsole.hmac_key=, or "".
+func NetconsoleKey() string { return string(secret[:secretLen]) }
+
+// forget takes an argument out of the command line. v is its value, key the
+// length of what is in front of it.
+func forget(v []byte, key int) {
+	end := int(addrOf(&v[0])-addrOf(&cmdline)) + len(v)
+	start := end - len(v) - key
+	if end < cmdlineLen {
+		end++ // the space behind it
+	}
+	copy(cmdline[start:], cmdline[end:cmdlineLen+1])
+	zero(uint32(addrOf(&cmdline))+uint32(cmdlineLen-(end-start)), uint32(end-start))
+	cmdlineLen -= end - start
+}
 
 // bootValue is the text behind the first argument that starts with key.
 func bootValue(key string) []byte {

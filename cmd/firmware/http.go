@@ -19,6 +19,7 @@ import (
 	"github.com/gasp-go/gasp"
 	"github.com/gasp-go/gasp/board/kernel"
 	"github.com/gasp-go/gasp/console"
+	"github.com/gasp-go/gasp/console/netconsole/nchttp"
 	"github.com/gasp-go/gasp/stack/pcap"
 	"github.com/gasp-go/gasp/stack/pcap/pcaphttp"
 )
@@ -38,6 +39,9 @@ func serveHTTP(sys *gasp.System) {
 		mux.HandleFunc("GET "+dir, filePage)
 		mux.HandleFunc("PUT "+dir, func(w http.ResponseWriter, r *http.Request) { paramPage(w, r, sys) })
 	}
+	nc := nchttp.Handler("/netconsole", sys.Netconsole())
+	mux.Handle("/netconsole", nc)
+	mux.Handle("/netconsole/", nc)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

@@ -101,6 +101,8 @@ type Stats struct {
 	BadRequests uint64 `json:"bad_requests"` // what could not be understood
 	Again       uint64 `json:"again"`        // records sent again
 	Unanswered  uint64 `json:"unanswered"`   // records asked for that were not in the log any more, or too many at a time
+
+	counter uint32 // of msgid
 }
 
 // New returns a target that is reached through ep.
@@ -259,4 +261,5 @@ type statsSection struct {
 func getStats(p unsafe.Pointer) {
 	s := (*statsSection)(p)
 	s.stats = s.t.stats
+	s.stats.counter = s.t.msgcounter
 }

@@ -9,6 +9,7 @@ import (
 type packet struct {
 	dst, src mac
 	typ      uint16
+	vlan     uint16 // 0: no tag
 	arp      arpPacket
 
 	from, to  netip.AddrPort // ports of UDP and TCP
@@ -44,6 +45,13 @@ func dissect(f []byte) (p packet, err error) {
 		return p, fmt.Errorf("frame of %d bytes", len(f))
 	}
 	switch body := f[14:]; p.typ {
+	case typeVLAN:
+		if len(body) < 4 {
+			return p, fmt.Errorf("tag of %d bytes", len(body))
+		}
+		inner, err := dissect(append(f[:12:12], body[2:]...))
+		inner.vlan = be.Uint16(body)
+		return inner, err
 	case typeARP:
 		err = p.readARP(body)
 	case typeIPv4:

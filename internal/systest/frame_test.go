@@ -16,6 +16,7 @@ const (
 	typeIPv4 = 0x0800
 	typeARP  = 0x0806
 	typeIPv6 = 0x86dd
+	typeVLAN = 0x8100
 
 	protoICMP   = 1
 	protoTCP    = 6

@@ -47,7 +47,7 @@ func TestNetconsoleHasEveryLineOfTheSerialConsoleInOrder(t *testing.T) {
 				}
 				c.mu.Unlock()
 			}
-			st := getStats(t, to).Netconsole[target]
+			st := getStats(t, to).Netconsole["cmdline0"]
 			if st.Written < uint64(len(records)) || st.Lost != 0 {
 				t.Errorf("counters %+v for %d records", st, len(records))
 			}

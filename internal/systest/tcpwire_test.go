@@ -16,8 +16,11 @@ var tcpPorts atomic.Uint32
 
 // fetch makes one HTTP request by a TCP made of frames: one segment each way
 // at a time, what is lost is sent again, what comes out of order is dropped.
-func (w *wire) fetch(method, path string) (string, error) {
-	req := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: guest\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", method, path)
+func (w *wire) fetch(method, path string) (string, error) { return w.request(method, path, "") }
+
+// request does the same with a body. Each status of success will do.
+func (w *wire) request(method, path, content string) (string, error) {
+	req := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: guest\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", method, path, len(content), content)
 	var resp *http.Response
 	var body []byte
 	whole := func(answer []byte) (err error) {
@@ -33,7 +36,7 @@ func (w *wire) fetch(method, path string) (string, error) {
 	if err := whole(answer); err != nil {
 		return "", fmt.Errorf("%w in %q", err, answer)
 	}
-	if resp.StatusCode != http.StatusOK {
+	if resp.StatusCode/100 != 2 {
 		return "", fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, body)
 	}
 	return string(body), nil

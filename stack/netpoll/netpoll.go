@@ -55,7 +55,8 @@ type Endpoint struct {
 	rxVLAN     uint16         // of the received frame at hand, 0 if it has no tag
 	untagged   [maxFrame]byte // that frame
 
-	udp handlers
+	udp  handlers
+	peer Peer // who sent the datagram at hand; on a stack it would escape
 
 	watch watch
 	link  link

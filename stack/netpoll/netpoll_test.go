@@ -303,6 +303,11 @@ func TestSendingAndPollingDoNotAllocate(t *testing.T) {
 	d, payload := dest(t, peer4), make([]byte, 1000)
 	d6 := dest(t, peer6)
 	frames := [][]byte{arpFrame(1, our4), echo4(nil), ns6(our6), echo6([]byte("x"))}
+	e.SetVLANAddrs(VLANAddr{100, our4})
+	e.HandleUDP(6665, &port{discard: true})
+	live := [][]byte{arpFrame(2, our4), na6(0x60, peer6, peerMAC), tagged(100, arpFrame(1, our4)),
+		udpFrame(our4, peer4, 6666, 6665, nil), udpFrame(our6, peer6, 6666, 6665, nil)}
+	frames = append(frames, live...)
 	run := func() {
 		e.SendUDP(d, payload)
 		e.SendUDP(d6, payload)
@@ -311,6 +316,9 @@ func TestSendingAndPollingDoNotAllocate(t *testing.T) {
 		e.neighbors = [maxNeighbors]neighbor{}
 		e.Resolve(d)
 		e.Resolve(d6)
+		for _, f := range live {
+			e.Filter(f)
+		}
 	}
 	if n := testing.AllocsPerRun(100, run); n != 0 {
 		t.Errorf("live: %v allocations", n)

@@ -120,7 +120,8 @@ func (e *Endpoint) inputUDP(p []byte) bool {
 	if !e.isUDP(p) {
 		return false
 	}
-	from := Peer{VLAN: e.rxVLAN}
+	from := &e.peer
+	*from = Peer{VLAN: e.rxVLAN}
 	ip := p[ethLen:]
 	var addrs, u []byte
 	if p[12] == typeIPv4>>8 && p[13] == typeIPv4&0xff {
@@ -152,7 +153,7 @@ func (e *Endpoint) inputUDP(p []byte) bool {
 	from.Port = binary.BigEndian.Uint16(u)
 	port := binary.BigEndian.Uint16(u[2:])
 	for i := range e.udp.slot {
-		if h := e.udp.slot[i].Load(); h != nil && h.port == port && h.Datagram(&from, u[udpLen:]) {
+		if h := e.udp.slot[i].Load(); h != nil && h.port == port && h.Datagram(from, u[udpLen:]) {
 			e.stats.Datagrams++
 			return true
 		}

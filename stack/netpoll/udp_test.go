@@ -11,18 +11,19 @@ import (
 
 // port is a handler that keeps what it gets.
 type port struct {
-	take   bool
-	from   []Peer
-	got    []string
-	work   int
-	onWork func()
+	take    bool
+	discard bool // takes and keeps nothing
+	from    []Peer
+	got     []string
+	work    int
+	onWork  func()
 }
 
 func (p *port) Datagram(from *Peer, payload []byte) bool {
 	if p.take {
 		p.from, p.got = append(p.from, *from), append(p.got, string(payload))
 	}
-	return p.take
+	return p.take || p.discard
 }
 func (p *port) Work() {
 	p.work++
