@@ -19,6 +19,7 @@ import (
 	"github.com/gasp-go/gasp/board/kernel"
 	"github.com/gasp-go/gasp/board/trap"
 	"github.com/gasp-go/gasp/console"
+	"github.com/gasp-go/gasp/console/ramoops"
 	"github.com/gasp-go/gasp/stack"
 	"github.com/gasp-go/gasp/stack/netdev"
 	"github.com/gasp-go/gasp/stack/sockets"
@@ -30,6 +31,9 @@ type System struct {
 	Args       bootarg.Args
 	Softnet    *netdev.Softnet
 	Interfaces []*Interface // in the board's order
+
+	// Ramoops has the logs of earlier lives; nil: no memory is kept for them.
+	Ramoops *ramoops.Store
 
 	dma       *dma.Region
 	rxBuffers *dma.Region
@@ -69,6 +73,7 @@ func Start() *System {
 	for _, u := range args.Unknown {
 		slog.Info("unknown boot argument", "arg", u.String())
 	}
+	s.startRamoops()
 	// A goroutine that recurses without end is to die of that, with its
 	// traceback, and not of the lack of memory.
 	debug.SetMaxStack(int(kernel.MemoryStat().Free / 8))

@@ -6,7 +6,8 @@
 // sending a record, a panic. Then it is offered to the registered consoles.
 // A console that cannot take it now gets it later, in order; nothing waits for
 // it. What a slow console misses because the ring wrapped is counted and told
-// to it, in its own stream.
+// to it, in its own stream. Subpackages: netconsole sends the log over the network,
+// ramoops keeps it over a reset, loghttp serves it.
 //
 // What the program writes to its descriptors 1 and 2, tracebacks of the Go
 // runtime included, comes in through FD and takes the same way.
@@ -159,6 +160,16 @@ func Read(seq uint64, r *Record) (ok bool, lost uint64) {
 	trap.Run(runReading, unsafe.Pointer(&a))
 	return a.ok, a.lost
 }
+
+// NextSeq returns the number that the next record will have. On target it may be
+// called from any context, on a host from goroutines.
+func NextSeq() uint64 {
+	var seq uint64
+	trap.Run(runNextSeq, unsafe.Pointer(&seq))
+	return seq
+}
+
+func runNextSeq(p unsafe.Pointer) { *(*uint64)(p) = std.ring.state().next }
 
 type reading struct {
 	log  *klog

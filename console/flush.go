@@ -106,7 +106,7 @@ func (l *klog) offer(r *Registration, i int) (took, waits bool) {
 		if ok {
 			at = h.time
 		}
-		c.rec.setLost(r.pending, r.next.seq, at)
+		c.rec.SetLost(r.pending, r.next.seq, at)
 	case ok:
 		l.ring.load(&r.next, &h, &c.rec)
 	default:

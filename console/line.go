@@ -16,7 +16,7 @@ type Line struct {
 func (l *Line) Begin(r *Record, time bool) {
 	l.at, l.pos, l.nprefix, l.done = 0, 0, 0, false
 	if time {
-		l.nprefix = len(appendTime(l.prefix[:0], r.Time))
+		l.nprefix = len(AppendTime(l.prefix[:0], r.Time))
 	}
 }
 
@@ -68,9 +68,9 @@ func AppendLine(dst []byte, r *Record, time bool) []byte {
 	}
 }
 
-// appendTime appends the time ns as seconds, at least five characters wide,
+// AppendTime appends the time ns as seconds, at least five characters wide,
 // and microseconds.
-func appendTime(dst []byte, ns int64) []byte {
+func AppendTime(dst []byte, ns int64) []byte {
 	if ns < 0 {
 		ns = 0
 	}

@@ -79,10 +79,10 @@ func fitDict(dict []byte) []byte {
 	return nil
 }
 
-// setLost makes r the notice that n records before seq are gone. It takes the
+// SetLost makes r the notice that n records before seq are gone. It takes the
 // number of the last of them, so the numbers in a console's stream stay unique
 // and ascending.
-func (r *Record) setLost(n, seq uint64, now int64) {
+func (r *Record) SetLost(n, seq uint64, now int64) {
 	r.Seq, r.Time, r.Lost = seq-1, now, n
 	r.Level, r.Facility, r.Cont, r.Thread = Warning, FacKern, false, 0
 	r.NDict = 0

@@ -58,6 +58,13 @@ type Args struct {
 	// Mem limits the memory used, in bytes; 0: no limit.
 	Mem uint64
 
+	// RecordSize and ConsoleSize are ramoops.record_size= and
+	// ramoops.console_size= in bytes; 0: the default. RamoopsOff is
+	// ramoops.mem_size=0. (The kernel obeys ramoops.mem_size= and
+	// ramoops.mem_address=.)
+	RecordSize, ConsoleSize uint64
+	RamoopsOff              bool
+
 	// Sysctl holds the sysctl.NAME=VALUE arguments, in order: parameters that
 	// can be set at run time too. NAME has dots; slashes become dots.
 	Sysctl []Param
@@ -211,6 +218,8 @@ func (a *Args) set(p Param) string {
 			return err.Error()
 		}
 		a.LogBufLen = n
+	case "ramoops.mem_size", "ramoops.mem_address", "ramoops.record_size", "ramoops.console_size":
+		return a.setRamoops(name, p.Value)
 	case "quiet", "debug":
 		if p.HasValue {
 			return name + " takes no value"
@@ -256,6 +265,23 @@ func (a *Args) set(p Param) string {
 			return ""
 		}
 		a.Unknown = append(a.Unknown, p)
+	}
+	return ""
+}
+
+func (a *Args) setRamoops(name, value string) string {
+	off := name == "ramoops.mem_size" && strings.Trim(value, "0") == "" && value != ""
+	n, err := ParseSize(value)
+	if err != nil && !off {
+		return err.Error()
+	}
+	switch name {
+	case "ramoops.mem_size":
+		a.RamoopsOff = off
+	case "ramoops.record_size":
+		a.RecordSize = n
+	case "ramoops.console_size":
+		a.ConsoleSize = n
 	}
 	return ""
 }

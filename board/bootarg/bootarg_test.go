@@ -25,7 +25,7 @@ func TestAnEmptyLineGivesTheDefaults(t *testing.T) {
 
 func TestEveryArgumentOfAFullLineIsUsed(t *testing.T) {
 	a, errs := Parse("ip=dhcp netconsole=+6665@10.0.2.15/eth0,6666@10.0.2.2/ panic=-1 quiet mem=64M " +
-		"printk.time=0 log_buf_len=1M gasp.watchdog=10 gasp.trace root=/dev/nfs rw -- -v one=two")
+		"printk.time=0 log_buf_len=1M ramoops.mem_size=0 ramoops.mem_address=0x80100000 ramoops.record_size=8K ramoops.console-size=0x4000 gasp.watchdog=10 gasp.trace root=/dev/nfs rw -- -v one=two")
 	if len(errs) != 0 {
 		t.Fatal(errs)
 	}
@@ -37,9 +37,12 @@ func TestEveryArgumentOfAFullLineIsUsed(t *testing.T) {
 		LogLevel:   4,
 		Mem:        64 << 20,
 		LogBufLen:  1 << 20,
-		Gasp:       map[string]string{"watchdog": "10", "trace": ""},
-		Unknown:    []Param{{"root", "/dev/nfs", true}, {Name: "rw"}},
-		Init:       []string{"-v", "one=two"},
+
+		RecordSize: 8 << 10, ConsoleSize: 16 << 10, RamoopsOff: true,
+
+		Gasp:    map[string]string{"watchdog": "10", "trace": ""},
+		Unknown: []Param{{"root", "/dev/nfs", true}, {Name: "rw"}},
+		Init:    []string{"-v", "one=two"},
 	}
 	if !reflect.DeepEqual(a, want) {
 		t.Errorf("got  %+v\nwant %+v", a, want)
@@ -110,6 +113,7 @@ func TestABadArgumentIsOneErrorAndIgnored(t *testing.T) {
 		"quiet=1", "debug=", "ignore_loglevel=x", "log_buf_len=", "log_buf_len=0", "log_buf_len=1MB",
 		"nowatchdog=1", "nosoftlockup=0", "nmi_watchdog=2", "nmi_watchdog", "softlockup_panic=yes",
 		"watchdog_thresh=-1", "watchdog_thresh=61", "watchdog_thresh=", "GOTRACEBACK=loud", "GOTRACEBACK=crash",
+		"ramoops.mem_size=", "ramoops.mem_address=here", "ramoops.record_size=0", "ramoops.console_size=4KB",
 		"mem=0", "mem=", "mem=M", "mem=64MB", "mem=-1", "mem=99999999999G", "mem=64M@0x80000000",
 		"printk.time=maybe", "printk.time=",
 		"netconsole=", "netconsole", "netconsole=;;",

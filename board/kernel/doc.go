@@ -45,6 +45,7 @@
 //	rootfs.go    what is in it at boot
 //	setfile.go   putting more into it
 //	archive.go   files that the loader left in RAM
+//	persist.go   memory that survives a reset
 //	cwd.go       the current directory
 //	open.go      open, read, seek
 //	stat.go      stat, access, readlink, getdents

@@ -55,6 +55,7 @@ func initPages() {
 	initMegabytes()
 	holdOut()   // a program in RAM that waits to be loaded
 	holdFiles() // files in RAM
+	holdPersistent()
 	freeRange(machine.RAMBase, (firstOfImage())&^(pageSize-1))
 	freeRange(imageEnd, kernTop)
 	if last := kernelBSSEnd(); last < imageEnd {
@@ -91,7 +92,7 @@ func kernelBSSEnd() uint32 {
 func freeRange(start, end uint32) {
 	for a := start; a < end; a += pageSize {
 		if a == machine.RAMBase+cmdlineOffset || a >= heldStart && a < heldEnd ||
-			a >= filesStart && a < filesEnd {
+			a >= filesStart && a < filesEnd || a >= persistStart && a < persistEnd {
 			continue
 		}
 		freeFrame(a)

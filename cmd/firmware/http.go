@@ -18,7 +18,7 @@ import (
 
 	"github.com/gasp-go/gasp"
 	"github.com/gasp-go/gasp/board/kernel"
-	"github.com/gasp-go/gasp/console"
+	"github.com/gasp-go/gasp/console/loghttp"
 	"github.com/gasp-go/gasp/console/netconsole/nchttp"
 	"github.com/gasp-go/gasp/stack/pcap"
 	"github.com/gasp-go/gasp/stack/pcap/pcaphttp"
@@ -34,7 +34,9 @@ func serveHTTP(sys *gasp.System) {
 		e.SetIndent("", "  ")
 		e.Encode(sys.Stats())
 	})
-	mux.HandleFunc("GET /log", logPage)
+	mux.Handle("/dmesg", loghttp.Dmesg())
+	mux.Handle("/log", loghttp.Dmesg())
+	mux.Handle("/pstore/", loghttp.Pstore(sys.Ramoops))
 	for _, dir := range []string{"/proc/", "/sys/"} {
 		mux.HandleFunc("GET "+dir, filePage)
 		mux.HandleFunc("PUT "+dir, func(w http.ResponseWriter, r *http.Request) { paramPage(w, r, sys) })
@@ -67,26 +69,6 @@ func captures(sys *gasp.System) http.Handler {
 		r = append(r, n.Capture)
 	}
 	return pcaphttp.Handler(kernel.Nanotime, r...)
-}
-
-// logPage prints the log, as dmesg does.
-func logPage(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	rec := new(console.Record)
-	var out []byte
-	for seq := uint64(0); ; seq = rec.Seq + 1 {
-		ok, lost := console.Read(seq, rec)
-		if lost > 0 {
-			fmt.Fprintf(w, "** %d messages lost **\n", lost)
-		}
-		if !ok {
-			return
-		}
-		out = console.AppendLine(out[:0], rec, true)
-		if _, err := w.Write(out); err != nil {
-			return
-		}
-	}
 }
 
 // filePage shows a file of /proc or /sys.
@@ -188,6 +170,6 @@ const (
 <table>
 `
 	pageFoot = `</table>
-<p><a href="/stats.json">all counters</a> <a href="/log">log</a> <a href="/debug/pprof/">profiles</a>
+<p><a href="/stats.json">all counters</a> <a href="/dmesg">log</a> <a href="/pstore/">earlier logs</a> <a href="/debug/pprof/">profiles</a>
 `
 )

@@ -183,6 +183,9 @@ func setGateway(p unsafe.Pointer) {
 	s.t.dest = s.dest
 }
 
+// Previous implements console.PreviousConsole.
+func (t *Target) Previous() {}
+
 // Panic implements console.PanicConsole.
 func (t *Target) Panic() { t.ep.Panic() }
 

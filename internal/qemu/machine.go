@@ -171,6 +171,10 @@ func (m *Machine) Wait(ctx context.Context) error {
 // semihosting, or -1 if a signal killed it. Valid once Done is closed.
 func (m *Machine) Status() int { return m.cmd.ProcessState.ExitCode() }
 
+// Reset resets the machine, as a button would, and does not wait for it. RAM
+// keeps its contents but for what QEMU loads: image, boot arguments, Options.Load.
+func (m *Machine) Reset() error { return m.links.qmp.send("system_reset") }
+
 // Events returns what QEMU reported since the CPU was started, at most the
 // first 64 events.
 func (m *Machine) Events() []Event {

@@ -67,10 +67,16 @@ func (q *qmp) bound(ctx context.Context) func() {
 	return func() { stop() }
 }
 
-func (q *qmp) command(name string, event func(Event)) error {
+// send sends a command. Its answer is for command, or events, to read.
+func (q *qmp) send(name string) error {
 	// No newline: QEMU would leave it unread, and a socket closed with bytes
 	// unread resets the connection.
-	if _, err := fmt.Fprintf(q.conn, `{"execute":%q}`, name); err != nil {
+	_, err := fmt.Fprintf(q.conn, `{"execute":%q}`, name)
+	return err
+}
+
+func (q *qmp) command(name string, event func(Event)) error {
+	if err := q.send(name); err != nil {
 		return err
 	}
 	for {
