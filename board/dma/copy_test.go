@@ -6,19 +6,19 @@ import (
 )
 
 func TestCopyCopiesEveryLengthAtEveryAlignmentAndNoMore(t *testing.T) {
-	src := make([]byte, 300)
+	src := make([]byte, 600)
 	for i := range src {
 		src[i] = byte(i*7 + 1)
 	}
-	for n := range 200 {
+	for n := range 420 {
 		for from := range 5 {
 			for to := range 5 {
-				dst := bytes.Repeat([]byte{0xee}, 300)
+				dst := bytes.Repeat([]byte{0xee}, 600)
 				if got := Copy(dst[to:to+n], src[from:]); got != n {
 					t.Fatalf("%d bytes: copied %d", n, got)
 				}
 				if !bytes.Equal(dst[to:to+n], src[from:from+n]) ||
-					bytes.Count(dst, []byte{0xee}) != 300-n+bytes.Count(src[from:from+n], []byte{0xee}) {
+					bytes.Count(dst, []byte{0xee}) != 600-n+bytes.Count(src[from:from+n], []byte{0xee}) {
 					t.Fatalf("%d bytes from %d to %d: %x", n, from, to, dst)
 				}
 			}

@@ -241,11 +241,13 @@ func accessible(addr, n uint32, write bool) bool {
 	if last < addr || addr < pageSize || addr >= kernTop && addr < ramEnd || isKernels(addr, last) {
 		return false
 	}
-	if e := load32(l1 + addr>>20*4); e&3 == 1 && addr>>pageShift == last>>pageShift &&
-		load32(e&^1023+addr>>pageShift&255*4)&(pageSize-1) == pageBits[attrData] {
-		return true // as nearly always
-	}
 	for va := addr &^ (pageSize - 1); ; va += pageSize {
+		if e := load32(l1 + va>>20*4); e&3 == 1 && load32(e&^1023+va>>pageShift&255*4)&(pageSize-1) == pageBits[attrData] {
+			if last-va < pageSize {
+				return true // as nearly always
+			}
+			continue
+		}
 		if l2Table(va) == 0 {
 			return false // nothing of a program is elsewhere
 		}

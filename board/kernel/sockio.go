@@ -18,8 +18,9 @@ func (v *vector) at(i uint32) (p, n uint32) {
 	return load32(v.addr + 8*i), load32(v.addr + 8*i + 4)
 }
 
-// check returns the buffers' total length, or an errno.
-func (v *vector) check(write bool) (total, e uint32) {
+// check returns the buffers' total length, or an errno. Of them no more than the
+// first most bytes will be touched, and are looked at.
+func (v *vector) check(write bool, most uint32) (total, e uint32) {
 	if v.addr != 0 {
 		if v.n > 1024 {
 			return 0, errno(EMSGSIZE)
@@ -33,13 +34,12 @@ func (v *vector) check(write bool) (total, e uint32) {
 		if n > 1<<30 || total+n > 1<<30 {
 			return 0, errno(EINVAL)
 		}
-		if n > slotSize {
-			n = slotSize // no more than that is ever touched
-		}
-		if !accessible(p, n, write) {
+		touched := min(n, most)
+		if !accessible(p, touched, write) {
 			return 0, errno(EFAULT)
 		}
-		total += n
+		most -= touched
+		total += min(n, slotSize)
 	}
 	return total, 0
 }
@@ -50,7 +50,11 @@ func sockSend(t *thread, fd uint32, v *vector, flags, addr, addrLen uint32) uint
 	if e != 0 {
 		return e
 	}
-	total, e := v.check(false)
+	most := uint32(slotSize)
+	if s.typ == sockStream {
+		most = max(s.tx.free(), 1)
+	}
+	total, e := v.check(false, most)
 	if e != 0 {
 		return e
 	}
@@ -134,7 +138,7 @@ func sockRecv(t *thread, fd uint32, v *vector, flags uint32, from *sockAddr) (n 
 	if e != 0 {
 		return e, false
 	}
-	room, e := v.check(true)
+	room, e := v.check(true, max(s.rx.used(), 1))
 	if e != 0 {
 		return e, false
 	}

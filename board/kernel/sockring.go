@@ -2,6 +2,8 @@
 
 package kernel
 
+import "github.com/gasp-go/gasp/board/dma"
+
 // ring is a socket's buffer in one direction: bytes for a stream, records for
 // datagrams. Indices run freely. Its pages come on demand and go when the
 // socket does.
@@ -48,8 +50,10 @@ func (q *ring) room(n uint32) bool {
 func (q *ring) put(p, n uint32) {
 	at := q.w & (q.size - 1)
 	first := min(n, q.size-at)
-	copy(bytesAt(q.base+at, first), bytesAt(p, first))
-	copy(bytesAt(q.base, n-first), bytesAt(p+first, n-first))
+	copyMany(bytesAt(q.base+at, first), bytesAt(p, first))
+	if n > first {
+		copyMany(bytesAt(q.base, n-first), bytesAt(p+first, n-first))
+	}
 	q.w += n
 }
 
@@ -57,8 +61,10 @@ func (q *ring) put(p, n uint32) {
 func (q *ring) peek(off, p, n uint32) {
 	at := (q.r + off) & (q.size - 1)
 	first := min(n, q.size-at)
-	copy(bytesAt(p, first), bytesAt(q.base+at, first))
-	copy(bytesAt(p+first, n-first), bytesAt(q.base, n-first))
+	copyMany(bytesAt(p, first), bytesAt(q.base+at, first))
+	if n > first {
+		copyMany(bytesAt(p+first, n-first), bytesAt(q.base, n-first))
+	}
 }
 
 func (q *ring) putWord(v uint32) {
@@ -90,4 +96,13 @@ func (q *ring) putRecord(a *sockAddr, iov *vector, n uint32) bool {
 	}
 	q.w = (q.w + 3) &^ 3
 	return true
+}
+
+// copyMany is copy, and takes half as long if it is much.
+func copyMany(dst, src []byte) {
+	if len(src) < 256 {
+		copy(dst, src)
+		return
+	}
+	dma.Copy(dst, src)
 }

@@ -62,6 +62,10 @@ type conn struct {
 	linger     *time.Timer // nil: not needed yet
 	expired    atomic.Bool // closing took too long
 
+	// What is on its way between ring and endpoint.
+	out source
+	in  sink
+
 	// Datagrams, see direct.go.
 	early   *stack.UDPSocket // nil: all go through gVisor
 	special bool             // has options that matter to what is sent

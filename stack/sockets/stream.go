@@ -3,16 +3,45 @@
 package sockets
 
 import (
-	"bytes"
+	"io"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/waiter"
 
+	"github.com/gasp-go/gasp/board/dma"
 	"github.com/gasp-go/gasp/board/kernel"
 )
 
 // chunk is how many bytes move between a ring and an endpoint at a time.
 const chunk = 64 << 10
+
+// source is what an endpoint is to read, sink what it may fill. Both move on.
+type (
+	source []byte
+	sink   []byte
+)
+
+// Len is part of tcpip.Payloader.
+func (s *source) Len() int { return len(*s) }
+
+// Read is part of tcpip.Payloader.
+func (s *source) Read(p []byte) (int, error) {
+	if len(*s) == 0 {
+		return 0, io.EOF
+	}
+	n := dma.Copy(p, *s)
+	*s = (*s)[n:]
+	return n, nil
+}
+
+func (s *sink) Write(p []byte) (int, error) {
+	n := dma.Copy(*s, p)
+	*s = (*s)[n:]
+	if n < len(p) {
+		return n, io.ErrShortWrite
+	}
+	return n, nil
+}
 
 // sendStream hands what the program sent to the endpoint, as far as that has
 // room, and then its end.
@@ -22,8 +51,10 @@ func (c *conn) sendStream() {
 		if len(data) == 0 {
 			break
 		}
-		r := bytes.NewReader(data)
-		n, err := c.ep.Write(r, tcpip.WriteOptions{})
+		// Atomic, for nobody else writes: the endpoint keeps its lock.
+		c.out = data
+		n, err := c.ep.Write(&c.out, tcpip.WriteOptions{Atomic: true})
+		c.out = nil
 		kernel.SocketSent(c.id, int(n))
 		if err != nil {
 			if _, wait := err.(*tcpip.ErrWouldBlock); wait {
@@ -50,8 +81,9 @@ func (c *conn) receiveStream() {
 		if len(space) == 0 {
 			return
 		}
-		w := tcpip.SliceWriter(space)
-		res, err := c.ep.Read(&w, tcpip.ReadOptions{})
+		c.in = space
+		res, err := c.ep.Read(&c.in, tcpip.ReadOptions{})
+		c.in = nil
 		if err == nil {
 			kernel.SocketRxCommit(c.id, res.Count)
 			continue
