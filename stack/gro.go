@@ -2,6 +2,7 @@ package stack
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"sync/atomic"
 	"unsafe"
 
@@ -9,6 +10,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
+	"github.com/gasp-go/gasp/board/dma"
 	"github.com/gasp-go/gasp/stack/inet"
 )
 
@@ -24,10 +26,15 @@ import (
 // merged, and from the bytes they acknowledge.
 
 const (
-	groFlows   = 8        // connections that are merged at a time (Linux: MAX_GRO_SKBS)
-	groMaxSize = 65535    // bytes of an IP packet
-	groView    = 16 << 10 // bytes of a view that segments are gathered in
-	groViews   = groMaxSize/groView + 1
+	groFlows   = 8     // connections that are merged at a time (Linux: MAX_GRO_SKBS)
+	groMaxSize = 65535 // bytes of an IP packet
+
+	// Bytes of the views that segments are gathered in, the first and the one
+	// that takes all others: a view costs thousands of instructions, and a large
+	// one for a few segments would waste memory.
+	groFirstView = 16 << 10
+	groLastView  = 64 << 10
+	groViews     = 2
 
 	tcpLen   = header.TCPMinimumSize
 	protoTCP = 6
@@ -39,6 +46,8 @@ type gro struct {
 	held  int // flows in use
 	next  int // flow that is given up when all are in use
 
+	last *groFlow // that grew last, if groNext may look at it
+
 	packets atomic.Uint64 // given to gVisor
 	merged  atomic.Uint64 // segments that became part of a packet before them
 }
@@ -49,13 +58,18 @@ type groFlow struct {
 	h        []byte                 // its headers
 	rest     [groViews]*buffer.View // payload of the others
 	n        int                    // views in rest
-	room     int                    // in the last of them, bytes
+	tail     []byte                 // the rest of the last of them
 	ip       int                    // length of the IP header
 	hdr      int                    // of IP and TCP header
 	mss      int                    // payload of the first segment, 0: an acknowledgement
 	seq      uint32                 // that comes next
 	size     int                    // of the packet so far, bytes
 	segments int
+
+	// The first segment's headers as they were, behind the two bytes that align
+	// what follows Ethernet's, for groNext. full: the frame's length.
+	frame [2 + ethLen + ip4Len + 60]byte
+	full  int
 }
 
 // tcpSegment is a TCP segment as GRO sees it: a whole IP packet without options
@@ -125,9 +139,53 @@ const (
 	tcpACK
 )
 
-// groReceive takes a segment for us if it can be merged with others. Otherwise it sees
-// to it that what is held of the connection goes first, and reports false.
-func (l *link) groReceive(s *tcpSegment) bool {
+// groNext takes a frame if it is what nearly all are that come in bulk: of IPv4, of
+// the connection of the frame before it, and in nothing different from that
+// one's first but in sequence number, IP's ID and window. The device has verified
+// its TCP checksum. Whether IP's is right follows from the first's, which was: the
+// two fields that differ have the same sum. All else takes the long way.
+func (l *link) groNext(frame []byte) bool {
+	f := l.gro.last
+	if f == nil || len(frame) < f.full {
+		return false
+	}
+	const ip, tcp = ethLen, ethLen + ip4Len
+	p, q := unsafe.Pointer(&frame[0]), unsafe.Pointer(&f.frame[2])
+	if bits.ReverseBytes32(at32(p, tcp+4)) != f.seq || at32(p, tcp) != at32(q, tcp) ||
+		at32(p, ip+12) != at32(q, ip+12) || at32(p, ip+16) != at32(q, ip+16) ||
+		at32(p, 10) != at32(q, 10) || at32(p, 6) != at32(q, 6) || at32(p, 2) != at32(q, 2) || at16(p, 0) != at16(q, 0) ||
+		at32(p, ip) != at32(q, ip) || // version, TOS, length
+		at16(p, ip+6) != at16(q, ip+6) || at16(p, ip+8) != at16(q, ip+8) || // fragment, TTL, protocol
+		at32(p, tcp+8) != at32(q, tcp+8) || at16(p, tcp+12) != at16(q, tcp+12) || // acknowledged, flags
+		sum16(at16(p, ip+4), at16(p, ip+10)) != sum16(at16(q, ip+4), at16(q, ip+10)) {
+		return false
+	}
+	for i := uintptr(tcp + tcpLen); i < uintptr(ethLen+f.hdr); i += 4 {
+		if at32(p, i) != at32(q, i) {
+			return false
+		}
+	}
+	copy(f.h[ip4Len+14:ip4Len+16], frame[tcp+14:])
+	f.add(frame[ethLen+f.hdr : f.full])
+	if f.size+f.mss > groMaxSize {
+		l.groDeliver(f)
+	}
+	return true
+}
+
+func at32(p unsafe.Pointer, i uintptr) uint32 { return *(*uint32)(unsafe.Add(p, i)) }
+func at16(p unsafe.Pointer, i uintptr) uint16 { return *(*uint16)(unsafe.Add(p, i)) }
+
+// sum16 is the sum that Internet checksums are made of, in whichever byte order.
+func sum16(a, b uint16) uint32 {
+	s := uint32(a) + uint32(b)
+	return s&0xffff + s>>16
+}
+
+// groReceive takes a segment for us, the frame's, if it can be merged with others.
+// Otherwise it sees to it that what is held of the connection goes first, and
+// reports false.
+func (l *link) groReceive(s *tcpSegment, frame []byte) bool {
 	g := &l.gro
 	f := g.find(s)
 	flags := s.tcp()[13]
@@ -137,11 +195,13 @@ func (l *link) groReceive(s *tcpSegment) bool {
 	if f != nil {
 		if plain {
 			if len(payload) == 0 && f.mss == 0 && f.acknowledge(s) {
-				g.merged.Add(1)
 				return true
 			}
 			if len(payload) > 0 && f.append(s) {
-				g.merged.Add(1)
+				g.last = nil
+				if f.full > 0 {
+					g.last = f
+				}
 				if len(payload) < f.mss || flags&tcpPSH != 0 || f.size+f.mss > groMaxSize {
 					l.groDeliver(f)
 				}
@@ -153,7 +213,7 @@ func (l *link) groReceive(s *tcpSegment) bool {
 	if !plain || flags&tcpPSH != 0 {
 		return false // the last of its kind already, or none of it
 	}
-	l.groHold(s)
+	l.groHold(s, frame)
 	return true
 }
 
@@ -185,7 +245,7 @@ func (f *groFlow) sameFlow(s *tcpSegment) bool {
 func word(b *byte) uint32 { return *(*uint32)(unsafe.Pointer(b)) }
 
 // groHold begins a packet with s.
-func (l *link) groHold(s *tcpSegment) {
+func (l *link) groHold(s *tcpSegment, frame []byte) {
 	g := &l.gro
 	f := (*groFlow)(nil)
 	for i := range g.flows {
@@ -206,6 +266,12 @@ func (l *link) groHold(s *tcpSegment) {
 		seq: binary.BigEndian.Uint32(s.tcp()[4:]) + uint32(payload), size: len(s.p), segments: 1,
 	}
 	g.held++
+	g.last = nil
+	if s.ip == ip4Len && payload > 0 {
+		f.full = ethLen + len(s.p)
+		copy(f.frame[2:], frame[:ethLen+s.hdr])
+		g.last = f
+	}
 }
 
 // alike reports whether s differs from the packet in nothing that must be kept.
@@ -231,21 +297,30 @@ func (f *groFlow) append(s *tcpSegment) bool {
 	}
 	h[f.ip+13] |= s.p[s.ip+13]
 	copy(h[f.ip+14:f.ip+16], s.p[s.ip+14:]) // window
+	f.add(payload)
+	return true
+}
+
+// add gathers the next segment's payload.
+func (f *groFlow) add(payload []byte) {
 	f.seq += uint32(len(payload))
 	f.size += len(payload)
 	f.segments++
-	for len(payload) > 0 {
-		if f.room == 0 {
-			f.rest[f.n] = buffer.NewView(groView)
-			f.n++
-			f.room = groView
+	for {
+		n := dma.Copy(f.tail, payload)
+		f.tail, payload = f.tail[n:], payload[n:]
+		if len(payload) == 0 {
+			return
 		}
-		n := min(len(payload), f.room)
-		f.rest[f.n-1].Write(payload[:n]) // there is room: it cannot fail
-		f.room -= n
-		payload = payload[n:]
+		size := groFirstView
+		if f.n > 0 {
+			size = groLastView
+		}
+		v := buffer.NewView(size)
+		v.Grow(size)
+		f.rest[f.n], f.tail = v, v.AsSlice()
+		f.n++
 	}
-	return true
 }
 
 // acknowledge replaces the packet, an acknowledgement, by a later one.
@@ -279,12 +354,22 @@ func (l *link) groDeliver(f *groFlow) {
 		proto = header.IPv6ProtocolNumber
 		binary.BigEndian.PutUint16(h[4:], uint16(f.size-ip6Len))
 	}
+	if f.n > 0 {
+		v := f.rest[f.n-1]
+		v.CapLength(v.Size() - len(f.tail))
+	}
 	buf := buffer.MakeWithView(f.head)
 	for _, v := range f.rest[:f.n] {
 		b := buffer.MakeWithView(v)
 		buf.Merge(&b) // Append would copy into what room there is
 	}
 	l.gro.packets.Add(1)
+	if f.segments > 1 {
+		l.gro.merged.Add(uint64(f.segments - 1))
+	}
+	if l.gro.last == f {
+		l.gro.last = nil
+	}
 	*f = groFlow{}
 	l.gro.held--
 	l.enter(proto, tcpip.PacketHost, buf, true)

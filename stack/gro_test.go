@@ -187,20 +187,98 @@ func TestWhatEndsAPacket(t *testing.T) {
 		"data, then one":          {[][]byte{data(0, 100).frame(), with(ack(20), func(d *segmentSpec) { d.seq = 100 }).frame()}, []int{140, 40}},
 		"one, then data":          {[][]byte{with(ack(7), func(d *segmentSpec) { d.seq = 0 }).frame(), data(0, 100).frame()}, []int{40, 140}},
 	} {
-		s := newSinkhole()
-		for _, f := range c.frames {
-			if len(f) > 0 {
-				s.l.receive(f, 0)
+		for _, flags := range []netdev.RxFlags{0, netdev.RxChecksumOK} {
+			if flags != 0 && name == "a wrong checksum" {
+				continue // the device says it is right
+			}
+			s := newSinkhole()
+			for _, f := range c.frames {
+				if len(f) > 0 {
+					s.l.receive(f, flags)
+				}
+			}
+			s.l.groFlush(false)
+			var got []int
+			for _, p := range s.packets {
+				got = append(got, int(binary.BigEndian.Uint16(p[2:])))
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%s, flags %d: packets of %v bytes, want %v", name, flags, got, c.want)
 			}
 		}
-		s.l.groFlush(false)
-		var got []int
-		for _, p := range s.packets {
-			got = append(got, int(binary.BigEndian.Uint16(p[2:])))
+	}
+}
+
+// both has frames received the short way and, by another stack, the long way, with
+// checksums verified, and compares what becomes of them.
+func both(t *testing.T, frames [][]byte) *sinkhole {
+	t.Helper()
+	short, long := newSinkhole(), newSinkhole()
+	for _, f := range frames {
+		short.l.receive(slices.Clone(f), netdev.RxChecksumOK)
+		long.l.gro.last = nil
+		long.l.receive(slices.Clone(f), netdev.RxChecksumOK)
+	}
+	short.l.groFlush(false)
+	long.l.groFlush(false)
+	if !slices.EqualFunc(short.packets, long.packets, bytes.Equal) {
+		t.Errorf("%d packets the short way, %d the long way:\n%.200x\n%.200x", len(short.packets), len(long.packets), short.packets, long.packets)
+	}
+	if a, b := short.l.stats(), long.l.stats(); a != b {
+		t.Errorf("counted the short way %+v, the long way %+v", a, b)
+	}
+	return short
+}
+
+func TestTheShortWayIsTakenByAllThatFollowOnly(t *testing.T) {
+	options := func(i int) segmentSpec {
+		d := data(uint32(i*1448), 1448)
+		d.options = stamp(1)
+		return d
+	}
+	taken := func(f []byte) bool {
+		s := newSinkhole()
+		s.l.receive(options(0).frame(), netdev.RxChecksumOK)
+		return s.l.groNext(f)
+	}
+	next := options(1)
+	next.window = 99
+	if !taken(next.frame()) {
+		t.Fatal("the next segment is not")
+	}
+	// Of all its header only the window and what the device has verified may be
+	// another, and the padding behind the packet.
+	f := next.frame()
+	for i := range ethLen + ip4Len + tcpLen + 12 {
+		for bit := range 8 {
+			f[i] ^= 1 << bit
+			tcp := i - ethLen - ip4Len
+			if want := tcp >= 14 && tcp < 20; taken(f) != want {
+				t.Errorf("byte %d, bit %d: %v", i, bit, !want)
+			}
+			f[i] ^= 1 << bit
 		}
-		if !slices.Equal(got, c.want) {
-			t.Errorf("%s: packets of %v bytes, want %v", name, got, c.want)
+	}
+	for n := range f {
+		if taken(f[:n]) {
+			t.Errorf("cut to %d bytes", n)
 		}
+	}
+	if !taken(append(f, 0, 0)) {
+		t.Error("padded")
+	}
+	ip := f[ethLen : ethLen+ip4Len]
+	ip[4], ip[5], ip[10], ip[11] = 0xfe, 7, 0, 0
+	binary.BigEndian.PutUint16(ip[10:], ^inet.Fold(inet.Sum(ip, 0)))
+	if !taken(f) {
+		t.Error("another ID")
+	}
+	var frames [][]byte
+	for i := range 100 {
+		frames = append(frames, options(i).frame())
+	}
+	if s := both(t, frames); len(s.packets) != 3 {
+		t.Errorf("%d packets", len(s.packets))
 	}
 }
 
@@ -366,6 +444,7 @@ func FuzzGRO(f *testing.F) {
 	f.Add(segmentSpec{v6: true, port: 80, flags: tcpACK, payload: []byte("x")}.frame(), data(1, 1).frame(), uint16(40), byte(7))
 	f.Fuzz(func(t *testing.T, a, b []byte, at uint16, v byte) {
 		s := newSinkhole()
+		var frames [][]byte
 		for _, frame := range [][]byte{a, b, a} {
 			frame = slices.Clone(frame)
 			if int(at) < len(frame) {
@@ -374,9 +453,11 @@ func FuzzGRO(f *testing.F) {
 			if len(frame) > 1514 {
 				return
 			}
+			frames = append(frames, frame)
 			s.l.receive(frame, 0)
 		}
 		s.l.groFlush(false)
+		both(t, frames)
 		if s.l.gro.held != 0 {
 			t.Errorf("%d flows held", s.l.gro.held)
 		}

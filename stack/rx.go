@@ -17,6 +17,9 @@ func (l *link) receive(frame []byte, flags netdev.RxFlags) {
 	if tap := l.tap.Load(); tap != nil && (*tap)(frame) {
 		return
 	}
+	if flags&netdev.RxChecksumOK != 0 && l.groNext(frame) {
+		return
+	}
 	if len(frame) < header.EthernetMinimumSize {
 		l.drop(&l.drops.short)
 		return
@@ -54,7 +57,7 @@ func (l *link) receive(frame []byte, flags netdev.RxFlags) {
 	if to == tcpip.PacketHost {
 		if s, ok := parseTCP(proto, p); ok {
 			s.verified = verified
-			if l.groReceive(&s) {
+			if l.groReceive(&s, frame) {
 				return
 			}
 			verified = s.verified
