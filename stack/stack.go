@@ -133,8 +133,12 @@ func New(cfg Config) (*Stack, error) {
 		}
 	}
 	redirect.Do(func() { log.SetTarget(gvisorLog{s.logf}) })
+	if cfg.Now == nil {
+		start := time.Now()
+		cfg.Now = func() int64 { return int64(time.Since(start)) }
+	}
 	if s.clock == nil {
-		s.clock = tcpip.NewStdClock()
+		s.clock = &clock{tcpip.NewStdClock(), cfg.Now}
 	}
 	proto := new(tcpProtocol)
 	s.gv = gv.New(gv.Options{
@@ -153,10 +157,6 @@ func New(cfg Config) (*Stack, error) {
 	})
 	if err := s.setOptions(); err != nil {
 		return nil, err
-	}
-	if cfg.Now == nil {
-		start := time.Now()
-		cfg.Now = func() int64 { return int64(time.Since(start)) }
 	}
 	s.link = newLink(cfg.Device, cfg.Now)
 	s.link.tcp = proto
