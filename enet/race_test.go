@@ -19,9 +19,9 @@ func TestEverybodyAtOnce(t *testing.T) {
 	const senders, frames = 4, 300
 	var received, polled atomic.Uint64
 	b.mac.dev.SetReceive(func(f []byte, _ netdev.RxFlags) { received.Add(1) })
-	stop := make(chan struct{})
-	var others, work sync.WaitGroup
-	background := func(fn func()) {
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	var others, network, work sync.WaitGroup
+	repeat := func(stop chan struct{}, others *sync.WaitGroup, fn func()) {
 		others.Add(1)
 		go func() {
 			defer others.Done()
@@ -35,7 +35,8 @@ func TestEverybodyAtOnce(t *testing.T) {
 			}
 		}()
 	}
-	background(func() { // interrupts and the network thread
+	background := func(fn func()) { repeat(stop, &others, fn) }
+	repeat(stopped, &network, func() { // interrupts and the network thread, which stopping the device needs
 		if b.model.IRQ() {
 			inTrap(b.mac.Interrupt)
 		}
@@ -96,4 +97,6 @@ func TestEverybodyAtOnce(t *testing.T) {
 	if err := b.mac.dev.Stop(); err != nil {
 		t.Error(err)
 	}
+	close(stopped)
+	network.Wait()
 }
