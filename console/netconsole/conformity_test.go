@@ -32,16 +32,22 @@ type ruled struct {
 // escapedByRule writes bytes below 0x20, from 127 on, and the backslash as
 // \xNN.
 func escapedByRule(s string) string {
-	var b strings.Builder
-	for _, c := range []byte(s) {
+	b := make([]byte, 0, 4*len(s))
+	for i := range len(s) {
+		b = append(b, byteByRule[s[i]]...)
+	}
+	return string(b)
+}
+
+var byteByRule = func() (t [256]string) {
+	for c := range t {
+		t[c] = string([]byte{byte(c)})
 		if c < 0x20 || c >= 127 || c == '\\' {
-			fmt.Fprintf(&b, `\x%02x`, c)
-		} else {
-			b.WriteByte(c)
+			t[c] = fmt.Sprintf(`\x%02x`, c)
 		}
 	}
-	return b.String()
-}
+	return t
+}()
 
 // header is that of the extended format, up to where ncfrag or ";" follows.
 func (w *ruled) header() string {
