@@ -4,7 +4,8 @@
 // compute, a UDP port whose datagrams are counted and one that echoes, a web page,
 // and on the console every 100 ms a line with what has been done so far, or, with
 // gasp.stats=1, twice a second all counters: what is read over the network changes
-// them. With gasp.netpoll=1 it sends by netpoll all the time.
+// them. With gasp.netpoll=1 it sends by netpoll all the time. With gasp.chatter=n it
+// prints none of that, but n lines once the link is down.
 package main
 
 import (
@@ -64,6 +65,9 @@ func main() {
 	if sys.Args.Gasp["netpoll"] == "1" {
 		streams(sys)
 	}
+	if n, _ := strconv.Atoi(sys.Args.Gasp["chatter"]); n > 0 {
+		chatter(sys, n)
+	}
 	if sys.Args.Gasp["stats"] == "1" {
 		for n := range time.Tick(500 * time.Millisecond) {
 			reportAll(sys, n.UnixNano())
@@ -91,6 +95,21 @@ func serve(addr string, each func(c net.PacketConn, from net.Addr, p []byte)) {
 			each(c, from, buf[:n])
 		}
 	}()
+}
+
+// chatter waits for the link, and for its loss, and logs n lines.
+func chatter(sys *gasp.System, n int) {
+	mac := sys.Interfaces[0].MAC
+	for _, up := range []bool{true, false} {
+		for mac.Link().Up != up {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	time.Sleep(100 * time.Millisecond) // so that what is said of the link is not in between
+	for i := range n {
+		slog.Info(fmt.Sprintf("chatter %d of %d: nobody hears what is said while the link is down", i+1, n))
+	}
+	select {}
 }
 
 var sink atomic.Uint32
