@@ -139,6 +139,13 @@ func (m *Machine) SetLink(up bool) error {
 	return err
 }
 
+// SaveMemory writes size bytes of physical memory from addr on to a file. It returns
+// before QEMU has done so: the file is complete when it is that long.
+func (m *Machine) SaveMemory(addr, size uint32, file string) error {
+	_, err := fmt.Fprintf(m.links.qmp.conn, `{"execute":"pmemsave","arguments":{"val":%d,"size":%d,"filename":%q}}`, addr, size, file)
+	return err
+}
+
 // Forwards returns the forwards with the ports they got, in the order of
 // Options.Forwards.
 func (m *Machine) Forwards() []Forward { return slices.Clone(m.forwards) }
