@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/gasp-go/gasp/board/trap"
@@ -152,4 +153,4 @@ func RouteIRQ(irq int) {
 }
 
 // ProgressForFIQ has the next FIQ find that timer interrupts come.
-func ProgressForFIQ() { dog.samples++ }
+func ProgressForFIQ() { atomic.AddUint32(&dog.samples, 1) }
