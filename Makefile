@@ -77,7 +77,7 @@ test-target: bin/gasp
 			bin/gasp test -board $$b -append gasp.uptime=$$s -image -run 'Clock|Sleep|Deadline|Timer|Turns' ./board/kernel; \
 		done; \
 		echo "gasp test -board $$b -image -icount, time and randomness"; \
-		bin/gasp test -board $$b -image -icount -run 'Past32|Trap|Masked|Getrandom|Hardware|Tick' ./board/kernel; \
+		bin/gasp test -board $$b -image -icount -run 'Past32|Trap|Masked|Getrandom|Hardware|Tick|Yield|Monitor' ./board/kernel; \
 	done
 	@echo "gasp test -board mx6ulevk -image -net loop ./enet"; \
 	bin/gasp test -board mx6ulevk -image -net loop -run OnTarget ./enet

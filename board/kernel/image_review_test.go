@@ -4,6 +4,7 @@ package kernel_test
 
 import (
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -111,8 +112,6 @@ func TestEventMayMeetTheCollectorOnItsWayOutOfTheKernel(t *testing.T) {
 // interrupts them more often than their slices end.
 func TestEqualsTakeTurnsUnderInterrupts(t *testing.T) {
 	inImage(t)
-	runtime.GOMAXPROCS(4)
-	defer runtime.GOMAXPROCS(2)
 	var stop, go1 atomic.Bool
 	var count [2]atomic.Int64
 	var started atomic.Int32
@@ -155,6 +154,73 @@ func TestEqualsTakeTurnsUnderInterrupts(t *testing.T) {
 	t.Logf("counted to %d and %d in 100 ms", n[0], n[1])
 	if min(n[0], n[1]) < max(n[0], n[1])/10 {
 		t.Error("one thread starves")
+	}
+}
+
+// A thread that yields waits for what another holds, and others may wait for it:
+// it is not held off for a slice each time.
+func TestYieldingThreadWaitsBriefly(t *testing.T) {
+	inImage(t)
+	if !regular() {
+		t.Skip("time is the host's without gasp test -icount")
+	}
+	var stop atomic.Bool
+	computing := make(chan bool)
+	go func() {
+		runtime.LockOSThread()
+		close(computing)
+		for !stop.Load() {
+		}
+	}()
+	<-computing
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	nap(20 * time.Millisecond) // the other computes
+	const n = 100
+	before := kernel.Nanotime()
+	for range n {
+		raw(syscall.SYS_SCHED_YIELD, 0, 0, 0)
+	}
+	took := kernel.Nanotime() - before
+	stop.Store(true)
+	t.Logf("a yield takes %d ns", took/n)
+	if took/n < 20_000 || took/n > 200_000 {
+		t.Error("want 100,000: the other is to have some time, but not a slice")
+	}
+}
+
+// A goroutine that is ready while every P is held by a call that sleeps in the
+// kernel waits for the runtime's monitor to take one away.
+func TestMonitorTakesPsFromCallsThatSleep(t *testing.T) {
+	inImage(t)
+	if !regular() {
+		t.Skip("time is the host's without gasp test -icount")
+	}
+	const sleep = 200 * time.Millisecond
+	for range 8 {
+		time.Sleep(sleep / 2) // the monitor sleeps
+		var in atomic.Int32
+		var done sync.WaitGroup
+		others := runtime.GOMAXPROCS(0) - 1
+		for range others {
+			done.Go(func() {
+				in.Add(1)
+				nap(sleep)
+			})
+		}
+		for int(in.Load()) < others {
+			runtime.Gosched()
+		}
+		nap(time.Millisecond)
+		var took atomic.Int64
+		before := kernel.Nanotime()
+		done.Go(func() { took.Store(kernel.Nanotime() - before) })
+		nap(sleep)
+		done.Wait()
+		t.Logf("it waited for %d ns", took.Load())
+		if took.Load() > 40_000_000 {
+			t.Error("want less than 40 ms")
+		}
 	}
 }
 

@@ -20,6 +20,10 @@ import (
 // debt; when it has come to a slice, computing threads go first until they had
 // as much.
 //
+// One that yielded most likely waits for what another holds, as the runtime does
+// for its locks, and may itself be what all the others wait for, as when the
+// garbage collector stops the world. So those before it run briefly only.
+//
 // The network thread ends its batch when it is done with a poll, which may be
 // later than the others' slice. What it had more is noted, and when that comes to
 // a slice it goes without a turn. So it and a thread that computes have the same.
@@ -28,6 +32,7 @@ import (
 
 const (
 	slice = 2_000_000 // ns a thread runs before its equals get their turn
+	brief = 50_000    // ns at a time it runs while one that yielded waits for its turn
 	grace = 50_000    // ns a thread runs before it may be one that computes
 	price = 20_000    // ns of computing that one interruption takes
 )
@@ -41,6 +46,7 @@ var (
 	switchedAt int64 // when the running thread got the CPU
 	debt       int64 // ns that computing threads waited for normal ones
 	owed       bool  // the debt is being paid
+	yielders   int   // threads in run queues that yielded
 	earned     int64 // ns that were computed and not yet paid with, at most slice
 
 	// Sched counts what the scheduler did.
@@ -85,6 +91,10 @@ func enqueue(i int16, front bool) {
 func dequeue(prio int) int16 {
 	q := &runq[prio]
 	i := q.head
+	if threads[i].yielded {
+		threads[i].yielded = false
+		yielders--
+	}
 	q.head = threads[i].next
 	if q.head == nobody {
 		q.tail = nobody
@@ -114,8 +124,12 @@ func schedule() {
 				t.prio = prioCompute
 			}
 			if next >= int(t.prio) {
+				if t.yielded {
+					yielders++
+				}
 				giveWay(t, false)
 			}
+			t.yielded = t.yielded && t.state == threadReady
 		case next > int(t.prio) && (next == prioNet || t.prio != prioCompute || mayInterrupt()),
 			owed && t.prio == prioNormal && next == prioCompute:
 			now = nanotime()
@@ -210,6 +224,10 @@ func pay(ns int64) {
 func turnEnds() int64 {
 	t := &threads[cur]
 	begin := switchedAt - t.ran
+	end := begin + slice // if it computes
+	if yielders > 0 {
+		end = min(end, switchedAt+brief)
+	}
 	normal, compute := runqReady&(1<<prioNormal) != 0, runqReady&(1<<prioCompute) != 0
 	switch {
 	case t.prio == prioNormal && normal:
@@ -217,11 +235,11 @@ func turnEnds() int64 {
 	case t.prio == prioNormal && compute:
 		return begin + slice
 	case t.prio == prioCompute && owed && normal:
-		return min(switchedAt+debt, begin+slice)
+		return min(switchedAt+debt, end)
 	case t.prio == prioCompute && normal:
-		return min(max(switchedAt+price-earned, switchedAt+1), begin+slice)
+		return min(max(switchedAt+price-earned, switchedAt+1), end)
 	case t.prio == prioCompute && compute:
-		return begin + slice
+		return end
 	}
 	return 0
 }
@@ -234,7 +252,7 @@ func turnEnded(now int64) {
 		return
 	}
 	used := now - switchedAt + t.ran
-	resched = resched || used >= slice
+	resched = resched || used >= slice || t.prio == prioCompute && yielders > 0 && now-switchedAt >= brief
 	if t.prio == prioNormal && used-t.quick >= grace && runqReady&(1<<prioNormal) != 0 {
 		t.prio = prioCompute
 	}

@@ -153,6 +153,7 @@ func syscall(t *thread) {
 			block(t, waitSleep, 0, after(20_000), 0)
 		} else {
 			resched = true
+			t.yielded = true
 		}
 	case 162: // nanosleep
 		r = sysNanosleep(t, a0)

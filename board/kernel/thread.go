@@ -54,11 +54,12 @@ type thread struct {
 	vfp   [64]uint32
 	fpscr uint32
 
-	state threadState
-	prio  uint8
-	net   bool   // it had prioNet once: the network thread
-	id    uint32 // thread ID, from 1; index + 1
-	next  int16  // in its run queue
+	state   threadState
+	prio    uint8
+	yielded bool   // it gave way and is in its run queue
+	net     bool   // it had prioNet once: the network thread
+	id      uint32 // thread ID, from 1; index + 1
+	next    int16  // in its run queue
 
 	// A blocked thread. Whoever wakes it puts the system call's result in r0.
 	wait     waitKind
@@ -66,6 +67,7 @@ type thread struct {
 	waitNext int16  // in its futex queue
 	deadline int64  // ns since boot, valid while in the timer queue
 	timerPos int16  // position in the timer queue, -1: not in it
+	since    uint32 // monitorRuns when its wait began
 	timedOut uint32 // result when the deadline passes
 	restart  bool   // waking up, it makes the call again instead of a result
 
@@ -159,6 +161,7 @@ func block(t *thread, w waitKind, addr uint32, deadline int64, timedOut uint32) 
 		fileWaiters++
 	}
 	t.waitAddr = addr
+	t.since = monitorRuns
 	if deadline != 0 {
 		t.timedOut = timedOut
 		timerAdd(cur, deadline)
