@@ -44,7 +44,7 @@ func (m *MAC) rxFlags(d *bd.RxDesc) netdev.RxFlags {
 // inserts them, or, if that is switched off, they are inserted here. Trap
 // context.
 func (m *MAC) checksums(frame []byte, flags netdev.TxFlags) (control uint32) {
-	if m.features.Load()&uint32(netdev.FeatureTxChecksum) == 0 {
+	if word.Load(&m.features)&uint32(netdev.FeatureTxChecksum) == 0 {
 		netdev.InsertChecksums(frame, flags)
 		return 0
 	}

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/gasp-go/gasp/board/dma"
+	"github.com/gasp-go/gasp/board/word"
 	"github.com/gasp-go/gasp/enet/bd"
 	"github.com/gasp-go/gasp/stack/netdev"
 )
@@ -12,35 +13,34 @@ import (
 // descriptor's own buffer, so the parts are the caller's again at once. Trap
 // context.
 func (m *MAC) StartXmit(parts [][]byte, flags netdev.TxFlags) netdev.TxStatus {
-	st := m.state.Load()
-	if st != stateOpen && st != stateSeized || m.dead.Load() {
+	st := word.Load(&m.state)
+	if st != stateOpen && st != stateSeized || word.LoadBool(&m.dead) {
 		return m.drop(txNotOpen)
 	}
-	n := 0
+	n := uint(0)
 	for _, p := range parts {
-		if n += len(p); n > maxFrame+vlanTag {
-			return m.drop(txTooLong)
-		}
+		n += uint(len(p))
 	}
-	if n > maxFrame && (byteAt(parts, 12) != vlanType>>8 || byteAt(parts, 13) != vlanType&0xff) {
-		return m.drop(txTooLong)
+	switch {
+	case n < header:
+		return m.refuse(txTooShort)
+	case n > maxFrame && (n > maxFrame+vlanTag || byteAt(parts, 12) != vlanType>>8 || byteAt(parts, 13) != vlanType&0xff):
+		return m.refuse(txTooLong)
 	}
-	if n < header {
-		return m.drop(txTooShort)
-	}
-	if m.txBusy.Load() {
+	if word.LoadBool(&m.txBusy) {
 		// Only if a fault in here led back in here.
 		return netdev.TxBusy
 	}
-	m.txBusy.Store(true)
-	t := m.tx[m.cur.Load()&1]
+	word.StoreBool(&m.txBusy, true)
+	t := m.tx[word.Load(&m.cur)&1]
 	if t.Done() {
 		m.reclaimed(t.Reclaim())
 	}
 	buf := t.Buffer()
 	if buf == nil {
 		m.count(txRingFull)
-		m.txBusy.Store(false)
+		m.doorbell() // for those with TxMore
+		word.StoreBool(&m.txBusy, false)
 		return netdev.TxBusy
 	}
 	at := 0
@@ -53,14 +53,16 @@ func (m *MAC) StartXmit(parts [][]byte, flags netdev.TxFlags) netdev.TxStatus {
 		clear(buf[at:minFrame])
 	}
 	control := m.txInterrupt(t)
-	if flags != 0 {
+	if flags&^netdev.TxMore != 0 {
 		control |= m.checksums(buf[:n], flags)
 	}
-	t.Send(max(n, minFrame), control)
-	t.Flush()
-	m.doorbell()
+	t.Send(max(at, minFrame), control)
+	if flags&netdev.TxMore == 0 {
+		t.Flush()
+		m.doorbell()
+	}
 	m.quick.txQueued.Add(1)
-	m.txBusy.Store(false)
+	word.StoreBool(&m.txBusy, false)
 	return netdev.TxOK
 }
 
@@ -90,6 +92,15 @@ func (m *MAC) drop(why counter) netdev.TxStatus {
 	m.count(why)
 	m.dev.Counters().TxDropped.Add(1)
 	return netdev.TxDropped
+}
+
+// refuse drops a frame that cannot be sent. Those before it that wait for their
+// doorbell are told of now.
+func (m *MAC) refuse(why counter) netdev.TxStatus {
+	if !word.LoadBool(&m.txBusy) {
+		m.doorbell()
+	}
+	return m.drop(why)
 }
 
 // reclaim takes back what was sent and rings the doorbell again if that was

@@ -108,6 +108,53 @@ func TestFullRingRefusesKeepsOrderAndLosesNothing(t *testing.T) {
 	}
 }
 
+// Frames of which more follow are the device's with the doorbell of the last,
+// whatever becomes of that.
+func TestFramesThatMoreFollowShareADoorbell(t *testing.T) {
+	more := func(b *bench, n int) {
+		for i := range n {
+			f := frame(otherMAC, 64, i)
+			var st netdev.TxStatus
+			inTrap(func() { st = b.mac.StartXmit([][]byte{f}, netdev.TxMore) })
+			if st != netdev.TxOK {
+				t.Fatalf("frame %d: status %d", i, st)
+			}
+		}
+		if n := len(b.model.Sent()); n != 0 {
+			t.Errorf("%d frames were sent before their doorbell", n)
+		}
+	}
+	for name, c := range map[string]struct {
+		then []byte
+		want netdev.TxStatus
+		sent int
+	}{
+		"a frame":             {frame(otherMAC, 64, 3), netdev.TxOK, 4},
+		"one too long":        {frame(otherMAC, 1515, 3), netdev.TxDropped, 3},
+		"one too short":       {frame(otherMAC, 64, 3)[:13], netdev.TxDropped, 3},
+		"one without a place": {frame(otherMAC, 64, 8), netdev.TxBusy, 8},
+	} {
+		b := openBench(t, rings(4, 8))
+		if c.want == netdev.TxBusy {
+			more(b, 8)
+		} else {
+			more(b, 3)
+		}
+		if st := b.xmit(c.then); st != c.want {
+			t.Errorf("%s: status %d", name, st)
+		}
+		sent := b.model.Sent()
+		if len(sent) != c.sent {
+			t.Errorf("%s: %d frames were sent, want %d", name, len(sent), c.sent)
+		}
+		for i, f := range sent {
+			if !bytes.Equal(f, frame(otherMAC, 64, i)) {
+				t.Errorf("%s: frame %d differs", name, i)
+			}
+		}
+	}
+}
+
 func TestSentFramesInterruptOnlyWhenTheRingGetsFull(t *testing.T) {
 	b := openBench(t, rings(4, 8))
 	for i := range 100 {

@@ -50,7 +50,7 @@ func testBadWire(t *testing.T, config string) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	data := make([]byte, 256<<10)
+	data := make([]byte, 512<<10)
 	rng := rand.NewChaCha8([32]byte{})
 	_, _ = rng.Read(data)
 	type result struct {

@@ -93,8 +93,10 @@ func (l *link) setStation(mac [6]byte) {
 // interface queue, and the protocol learns of it.
 func (l *link) WritePackets(pkts gv.PacketBufferList) (int, tcpip.Error) {
 	for n, pkt := range pkts.AsSlice() {
-		if eth := pkt.LinkHeader().Slice(); len(eth) == ethLen && eth[0]&1 != 0 {
-			l.groups.sent(pkt)
+		if pkt.GSOOptions.Type == gv.GSONone {
+			if eth := pkt.LinkHeader().Slice(); len(eth) == ethLen && eth[0]&1 != 0 {
+				l.groups.sent(pkt)
+			}
 		}
 		st, sent := netdev.TxBusy, 0
 		if l.txq.n.Load() == 0 {

@@ -19,14 +19,21 @@ import (
 // driver. Payload is not copied on the way: each frame is gathered from a header
 // and slices of the packet.
 
-// tsoMaxSize is the longest packet in bytes that gVisor may hand down.
-const tsoMaxSize = 64 << 10
+// tsoMaxSize is the longest packet in bytes that gVisor may hand down. It takes off
+// the longest headers there could be (header.TCPTotalHeaderMaximumSize and one); the
+// rest is whole segments of the usual size, as many as fit 64 KB.
+const tsoMaxSize = 45*1448 + 161
 
 // tsoStats count packets that were longer than a segment.
 type tsoStats struct {
 	packets  atomic.Uint64
 	segments atomic.Uint64
+	mss      atomic.Uint32
 }
+
+// SegmentSize returns how many bytes of payload the latest long TCP packet had in a
+// segment; 0 if there was none yet. Any context.
+func (s *Stack) SegmentSize() int { return int(s.link.tso.mss.Load()) }
 
 // GSOMaxSize implements stack.GSOEndpoint.
 func (l *link) GSOMaxSize() uint32 { return tsoMaxSize }
@@ -40,10 +47,10 @@ const tsoBatch = 8
 
 // segmenter cuts a packet into frames.
 type segmenter struct {
-	head    [ethLen + ip6Len + 60]byte // of the next segment
+	head    [ethLen + ip6Len + 60]byte // of the packet, checksums 0
 	eth, ip int                        // lengths of the headers
 	hdr     int                        // of all of them
-	flags   byte                       // of the whole packet
+	sum     uint32                     // of the IPv4 header, without its length and ID
 	seq     uint32
 	id      uint16
 	left    int // bytes of payload
@@ -92,6 +99,7 @@ func (l *link) segment(pkt *gv.PacketBuffer, sent int) (netdev.TxStatus, int) {
 	case mss == 0 || size <= mss:
 		mss = max(size, 1)
 	case sent == 0:
+		l.tso.mss.Store(uint32(mss))
 		l.tso.packets.Add(1)
 		l.tso.segments.Add(uint64((size + mss - 1) / mss))
 	}
@@ -115,7 +123,11 @@ func trapSegments(p unsafe.Pointer) {
 	s := (*segmenter)(p)
 	for s.done = 0; s.done < s.n; s.done++ {
 		f := &s.frames[s.done]
-		if s.status = s.dev.SendTrap(f.parts[:f.n], f.flags); s.status != netdev.TxOK {
+		flags := f.flags
+		if s.done+1 < s.n {
+			flags |= netdev.TxMore
+		}
+		if s.status = s.dev.SendTrap(f.parts[:f.n], flags); s.status != netdev.TxOK {
 			return
 		}
 	}
@@ -124,26 +136,38 @@ func trapSegments(p unsafe.Pointer) {
 // init takes the packet's headers and goes to its payload, past what is sent, in
 // so many segments. It reports false if these are not the headers of such a packet.
 func (s *segmenter) init(pkt *gv.PacketBuffer, sent, segments int) bool {
-	at := 0
-	for i, h := range [3][]byte{pkt.LinkHeader().Slice(), pkt.NetworkHeader().Slice(), pkt.TransportHeader().Slice()} {
-		at += copy(s.head[at:], h)
-		switch i {
-		case 0:
-			s.eth = at
-		case 1:
-			s.ip = at - s.eth
+	s.hdr = pkt.HeaderSize()
+	views, skip := pkt.AsViewList()
+	s.view, s.at = views.Front(), skip
+	for at := 0; at < s.hdr && s.hdr <= len(s.head); {
+		b := s.view.AsSlice()
+		if s.at >= len(b) {
+			s.at -= len(b)
+			s.view = s.view.Next()
+			continue
 		}
+		n := copy(s.head[at:s.hdr], b[s.at:])
+		at, s.at = at+n, s.at+n
 	}
-	s.hdr = at
-	if s.eth != ethLen || s.ip < ip4Len || s.hdr < s.eth+s.ip+tcpLen || s.hdr != pkt.Size()-pkt.Data().Size() {
+	s.eth, s.ip = ethLen, ip6Len
+	ip := s.head[s.eth:]
+	if ip[0]>>4 == 4 {
+		s.ip = int(ip[0]&15) * 4
+	}
+	if s.ip < ip4Len || s.hdr < s.eth+s.ip+tcpLen || s.hdr > len(s.head) {
 		return false
 	}
 	tcp := s.head[s.eth+s.ip:]
-	s.flags, s.seq = tcp[13], binary.BigEndian.Uint32(tcp[4:])+uint32(sent)
-	s.id = binary.BigEndian.Uint16(s.head[s.eth+4:]) + uint16(segments)
+	s.seq = binary.BigEndian.Uint32(tcp[4:]) + uint32(sent)
+	tcp[16], tcp[17] = 0, 0
+	s.id = binary.BigEndian.Uint16(ip[4:]) + uint16(segments)
+	if ip[0]>>4 == 4 {
+		clear(ip[2:6])
+		clear(ip[10:12])
+		s.sum = inet.Sum(ip[:s.ip], 0)
+	}
 	s.left = pkt.Data().Size() - sent
-	views, skip := pkt.AsViewList()
-	s.view, s.at = views.Front(), skip+s.hdr+sent
+	s.at += sent
 	return true
 }
 
@@ -151,24 +175,23 @@ func (s *segmenter) init(pkt *gv.PacketBuffer, sent, segments int) bool {
 // checksum where it can.
 func (s *segmenter) next(f *tsoFrame, n int) {
 	s.left -= n
-	ip, tcp := s.head[s.eth:s.eth+s.ip], s.head[s.eth+s.ip:s.hdr]
+	h := f.head[:copy(f.head[:], s.head[:s.hdr])]
+	ip, tcp := h[s.eth:s.eth+s.ip], h[s.eth+s.ip:]
 	v6 := ip[0]>>4 == 6
 	if v6 {
 		binary.BigEndian.PutUint16(ip[4:], uint16(s.ip-ip6Len+len(tcp)+n))
 	} else {
-		binary.BigEndian.PutUint16(ip[2:], uint16(s.ip+len(tcp)+n))
+		length := uint16(s.ip + len(tcp) + n)
+		binary.BigEndian.PutUint16(ip[2:], length)
 		binary.BigEndian.PutUint16(ip[4:], s.id)
+		binary.BigEndian.PutUint16(ip[10:], ^inet.Fold(inet.Add(s.sum, uint32(length)+uint32(s.id))))
 		s.id++
-		ip[10], ip[11] = 0, 0
-		binary.BigEndian.PutUint16(ip[10:], ^inet.Fold(inet.Sum(ip, 0)))
 	}
 	binary.BigEndian.PutUint32(tcp[4:], s.seq)
 	s.seq += uint32(n)
-	tcp[13] = s.flags
 	if s.left > 0 {
 		tcp[13] &^= tcpFIN | tcpPSH
 	}
-	tcp[16], tcp[17] = 0, 0
 	s.gather(f, n)
 	f.flags = netdev.TxChecksumL4
 	if v6 { // which is not the device's
@@ -176,7 +199,6 @@ func (s *segmenter) next(f *tsoFrame, n int) {
 		binary.BigEndian.PutUint16(tcp[16:], ^inet.Fold(sumParts(f.parts[1:f.n], sum)))
 		f.flags = 0
 	}
-	copy(f.head[:], s.head[:s.hdr])
 }
 
 // gather lists the header and the next n bytes of payload. More pieces than

@@ -29,7 +29,7 @@
 //	clocksource.go  the counter as a clock
 //	timer.go     the clock, the queue of deadlines, the tick
 //	hrtimer.go   drivers' timers, which call in trap context
-//	linger.go    a receive that waits for data that comes soon
+//	linger.go    a call that waits for data, or room, that comes soon
 //	vdso.go      the clock without a system call
 //	generictimer.go, mpcore.go  the timers of Cortex-A7 and Cortex-A9
 //	futex.go     futex wait and wake

@@ -37,11 +37,18 @@ func SocketOf(fd int) SocketID {
 	return c.id
 }
 
-// Luck returns a socket's luck with lingering and makes it what it is at first.
+// Luck returns the luck of a socket's receives with lingering and makes it what it is at first.
 // It is negative after a linger that lasted as long as it could.
 func Luck(id SocketID) int {
-	luck := socks[id.Index].luck
-	socks[id.Index].luck = 0
+	luck := socks[id.Index].receiving.luck
+	socks[id.Index].receiving.luck = 0
+	return int(luck)
+}
+
+// SendLuck is Luck for sends.
+func SendLuck(id SocketID) int {
+	luck := socks[id.Index].sending.luck
+	socks[id.Index].sending.luck = 0
 	return int(luck)
 }
 

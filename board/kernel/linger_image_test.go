@@ -214,3 +214,145 @@ func TestReceiveDoesNotLingerWhenItIsToldNotToWait(t *testing.T) {
 		t.Error("it lingered")
 	}
 }
+
+// streamRig is a non-blocking stream, connected to nobody, whose ring is full until a
+// timer takes something out.
+type streamRig struct {
+	fd, epoll int
+	id        kernel.SocketID
+	size      int // of its ring
+	fill      []byte
+}
+
+func newStreamRig(t *testing.T) *streamRig {
+	t.Helper()
+	inImage(t)
+	stop := kernel.ServeAlone()
+	r := &streamRig{fill: make([]byte, 256<<10)}
+	var err error
+	if r.fd, err = syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	if r.epoll, err = syscall.EpollCreate1(0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(r.fd); syscall.Close(r.epoll); stop() })
+	r.id = kernel.SocketOf(r.fd)
+	kernel.SocketConnected(r.id)
+	ev := syscall.EpollEvent{Events: syscall.EPOLLOUT | 1<<31} // EPOLLET
+	if err := syscall.EpollCtl(r.epoll, syscall.EPOLL_CTL_ADD, r.fd, &ev); err != nil {
+		t.Fatal(err)
+	}
+	if theStream = r; taker == nil {
+		taker = kernel.NewTimer(func() { kernel.SocketSent(theStream.id, theStream.size/2) })
+	}
+	if taker == nil {
+		t.Fatal("no timer left")
+	}
+	r.size = r.pour(t)
+	return r
+}
+
+var (
+	taker     *kernel.Timer
+	theStream *streamRig
+)
+
+func (r *streamRig) send(n int, flags uintptr) (int, error) {
+	m, _, e := syscall.Syscall6(syscall.SYS_SENDTO, uintptr(r.fd), uintptr(unsafe.Pointer(&r.fill[0])), uintptr(n), flags, 0, 0)
+	if e != 0 {
+		return 0, e
+	}
+	return int(m), nil
+}
+
+// pour fills the ring and returns how much that took.
+func (r *streamRig) pour(t *testing.T) (sum int) {
+	t.Helper()
+	for {
+		n, err := r.send(len(r.fill), syscall.MSG_DONTWAIT)
+		if err == syscall.EAGAIN {
+			return sum
+		}
+		if err != nil || n == 0 {
+			t.Fatal(n, err)
+		}
+		sum += n
+	}
+}
+
+// told reports whether the epoll has an event.
+func (r *streamRig) told(t *testing.T) bool {
+	t.Helper()
+	var ev [1]syscall.EpollEvent
+	n, err := syscall.EpollWait(r.epoll, ev[:], 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n > 0
+}
+
+func TestSendLingersForRoomThatComesSoon(t *testing.T) {
+	r := newStreamRig(t)
+	for name, c := range map[string]struct {
+		n     int
+		tells bool
+	}{
+		"takes all of it":    {len(r.fill), false},
+		"leaves some of it":  {100, true},
+		"leaves, asks again": {200, true},
+	} {
+		found := false
+		for range lingerTries {
+			r.pour(t)
+			r.told(t)
+			kernel.SendLuck(r.id)
+			inTrap(func() { taker.Start(300_000) })
+			n, err := r.send(c.n, 0)
+			if err == syscall.EAGAIN {
+				time.Sleep(time.Millisecond) // another thread had work; the timer takes
+				continue
+			}
+			if err != nil || n != min(c.n, r.size/2) {
+				t.Fatalf("%s: %d bytes, %v", name, n, err)
+			}
+			if kernel.SendLuck(r.id) != kernel.LuckMax {
+				continue
+			}
+			if told := r.told(t); told != c.tells {
+				t.Errorf("%s: the epoll was told: %v", name, told)
+			}
+			found = true
+			break
+		}
+		if !found {
+			t.Errorf("%s: no send waited for its room", name)
+		}
+	}
+}
+
+// As on Linux (SOCK_NOSPACE) an epoll is told of room only once somebody found none:
+// a writer that never does is not what the runtime's poller is to be woken for.
+func TestRoomIsToldToThoseWhoFoundNone(t *testing.T) {
+	r := newStreamRig(t)
+	kernel.SocketSent(r.id, r.size)
+	if !r.told(t) {
+		t.Error("room came after a send had failed, and the epoll was not told")
+	}
+	for range 3 {
+		if n, err := r.send(1000, syscall.MSG_DONTWAIT); n != 1000 || err != nil {
+			t.Fatal(n, err)
+		}
+		kernel.SocketSent(r.id, 1000)
+		if r.told(t) {
+			t.Error("the epoll was told of room that nobody had missed")
+		}
+	}
+	if n, err := r.send(len(r.fill), syscall.MSG_DONTWAIT); n != r.size || err != nil {
+		t.Fatal(n, err)
+	}
+	kernel.SocketSent(r.id, r.size)
+	if !r.told(t) {
+		t.Error("a send took less than it was to, and the epoll was not told of room")
+	}
+}

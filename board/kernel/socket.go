@@ -57,11 +57,10 @@ type sock struct {
 	hup      bool // the connection is gone
 	connWait bool // a thread waits in connect for what becomes of it
 	direct   bool // datagrams may be sent by DirectHook
-	untold   bool // data came for the call that lingers, no epoll knows
-	luck     int8 // see linger.go
 	err      int32
 
-	emptySince int64 // when a receive found nothing, ns since boot; 0: none has
+	receiving, sending patience // see linger.go
+	noSpace            bool     // somebody found too little room to send: an epoll is to be told of more (Linux: SOCK_NOSPACE)
 
 	local    sockAddr
 	peer     sockAddr
@@ -105,7 +104,7 @@ var (
 type SocketCounters struct {
 	Opened, Closed uint64
 	InUse          uint64
-	Lingered       uint64 // receives that waited though they need not, see linger.go
+	Lingered       uint64 // calls that waited though they need not, see linger.go
 	NoBuffers      uint64 // sends and receives that failed for want of memory
 }
 
@@ -249,13 +248,15 @@ func sockReadiness(f *file) uint32 {
 	}
 	if s.wrShut || s.tx.free() >= s.tx.size/4 {
 		e |= epollOut
+	} else {
+		s.noSpace = true
 	}
 	return e
 }
 
 // changed tells those who wait for the socket.
 func (s *sock) changed(events uint32) {
-	if lingering != nobody && &socks[threads[lingering].waitAddr] == s {
+	if s.lingers(epollIn) && events&^epollOut != 0 || s.lingers(epollOut) && events&^epollIn != 0 {
 		wake(lingering, 0)
 	}
 	if s.file != nobody {

@@ -78,7 +78,11 @@ func sockSend(t *thread, fd uint32, v *vector, flags, addr, addrLen uint32) uint
 		return errno(EPIPE)
 	}
 	n := min(total, s.tx.free())
+	s.noSpace = s.noSpace || n < total
 	if n == 0 && total > 0 {
+		if f := fileOf(fd); flags&msgDontWait == 0 && f.flags&oNonblock != 0 {
+			return s.linger(t, f, epollOut)
+		}
 		return sockWait(t, fd, flags)
 	}
 	if !s.tx.room(n) {
@@ -90,6 +94,9 @@ func sockSend(t *thread, fd uint32, v *vector, flags, addr, addrLen uint32) uint
 		m = min(m, left)
 		s.tx.put(p, m)
 		left -= m
+	}
+	if s.sending.untold {
+		s.used(epollOut)
 	}
 	wantWork(i, WorkSend)
 	return n
@@ -114,6 +121,7 @@ func sendDatagram(t *thread, fd uint32, s *sock, i uint32, v *vector, total, fla
 		return total
 	}
 	if s.tx.free() < recordSize(total) {
+		s.noSpace = true
 		return sockWait(t, fd, flags)
 	}
 	if !s.tx.putRecord(&to, v, total) {
@@ -154,7 +162,7 @@ func sockRecv(t *thread, fd uint32, v *vector, flags uint32, from *sockAddr) (n 
 			return 0, false
 		}
 		if f := fileOf(fd); flags&msgDontWait == 0 && f.flags&oNonblock != 0 {
-			return s.linger(t, f), false
+			return s.linger(t, f, epollIn), false
 		}
 		return sockWait(t, fd, flags), false
 	}
@@ -185,8 +193,8 @@ func sockRecv(t *thread, fd uint32, v *vector, flags uint32, from *sockAddr) (n 
 		} else {
 			s.rx.r += n
 		}
-		if s.untold {
-			s.taken()
+		if s.receiving.untold {
+			s.used(epollIn)
 		}
 		if full {
 			wantWork(i, WorkRecv) // the service may have stopped for want of room

@@ -117,6 +117,10 @@ type sockCall struct {
 	addr2  *SockAddr
 	events uint32
 	child  SocketID
+
+	ring     uint32 // where the send ring begins
+	wrapped  int    // bytes from there
+	unwanted int    // bytes behind
 }
 
 // live returns the socket, nil if it is another one by now.
@@ -292,7 +296,7 @@ func socketReceived(p unsafe.Pointer) {
 	v := vector{n: 1, one: [2]uint32{uint32(uintptr(c.p)), uint32(c.n)}}
 	if s.rx.putRecord(&a, &v, uint32(c.n)) {
 		c.ok = true
-		s.received()
+		s.came(epollIn)
 	}
 }
 
@@ -331,14 +335,15 @@ func SocketRxCommit(id SocketID, n int) {
 		c := (*sockCall)(p)
 		if s := c.live(); s != nil && uint32(c.n) <= s.rx.free() {
 			s.rx.w += uint32(c.n)
-			s.received()
+			s.came(epollIn)
 		}
 	}, unsafe.Pointer(&c))
 }
 
-// SocketTxData returns the contiguous start of a stream's send ring, at most max
-// bytes. It stays until SocketSent.
-func SocketTxData(id SocketID, max int) []byte {
+// SocketTxData returns the start of a stream's send ring, which is in two parts
+// where the ring ends, at most max bytes, and how many bytes are behind. It stays
+// until SocketSent.
+func SocketTxData(id SocketID, max int) (data [2][]byte, behind int) {
 	c := sockCall{id: id, n: max}
 	trap.Run(func(p unsafe.Pointer) {
 		c := (*sockCall)(p)
@@ -348,13 +353,17 @@ func SocketTxData(id SocketID, max int) []byte {
 		if s == nil {
 			return
 		}
-		at := s.tx.r & (s.tx.size - 1)
-		c.events, c.n = s.tx.base+at, int(min(want, s.tx.used(), s.tx.size-at))
+		at, used := s.tx.r&(s.tx.size-1), s.tx.used()
+		want = min(want, used)
+		first := min(want, s.tx.size-at)
+		c.events, c.n = s.tx.base+at, int(first)
+		c.ring, c.wrapped, c.unwanted = s.tx.base, int(want-first), int(used-want)
 	}, unsafe.Pointer(&c))
-	if c.n == 0 {
-		return nil
+	if c.n > 0 {
+		data[0] = bytesAt(c.events, uint32(c.n))
+		data[1] = bytesAt(c.ring, uint32(c.wrapped))
 	}
-	return bytesAt(c.events, uint32(c.n))
+	return data, c.unwanted
 }
 
 // SocketOutgoing copies the first datagram of the send ring to buf, and its
@@ -397,8 +406,9 @@ func SocketSent(id SocketID, n int) {
 		} else {
 			s.tx.r += min(uint32(c.n), s.tx.used())
 		}
-		if s.tx.free() >= s.tx.size/4 {
-			s.changed(epollOut)
+		if s.noSpace && s.tx.free() >= s.tx.size/4 {
+			s.noSpace = false
+			s.came(epollOut)
 		}
 	}, unsafe.Pointer(&c))
 }

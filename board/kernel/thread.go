@@ -36,7 +36,7 @@ const (
 	waitEpoll
 	waitEvent
 	waitFile
-	waitLinger // a receive, see linger.go
+	waitLinger // a receive or send, see linger.go
 	waitSocket // a request to the socket service: not interruptible
 )
 

@@ -15,18 +15,8 @@ import "sync/atomic"
 // whoever owns what is counted. Any context may read it at any time, one that
 // interrupted the writer too. The zero Counter is 0. It must not be copied.
 type Counter struct {
-	low        atomic.Uint32
+	low        uint32
 	high, next atomic.Uint32 // the upper half twice; they differ while low is about to wrap or has just done so
-}
-
-// Add adds n, which is less than 1<<31. One writer at a time; any context.
-func (c *Counter) Add(n uint32) {
-	low := Load(&c.low) + n
-	if low < n {
-		c.carry(low)
-		return
-	}
-	Store(&c.low, low)
 }
 
 // carry is Add where low has wrapped. Whoever reads in between sees the halves
@@ -34,14 +24,14 @@ func (c *Counter) Add(n uint32) {
 func (c *Counter) carry(low uint32) {
 	high := c.high.Load() + 1
 	c.next.Store(high)
-	c.low.Store(low)
+	atomic.StoreUint32(&c.low, low)
 	c.high.Store(high)
 }
 
 // Load returns the count. The reader may be held up between its loads for as long
 // as it takes to count 1<<31. Any context.
 func (c *Counter) Load() uint64 {
-	high, low, next := c.high.Load(), c.low.Load(), c.next.Load()
+	high, low, next := c.high.Load(), atomic.LoadUint32(&c.low), c.next.Load()
 	if high != next && low < 1<<31 {
 		high = next
 	}

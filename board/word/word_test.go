@@ -25,14 +25,14 @@ func TestCounterIsRightInTheMiddleOfAnAddition(t *testing.T) {
 	var c Counter
 	c.high.Store(7)
 	c.next.Store(7)
-	c.low.Store(0xffff_fff0)
+	atomic.StoreUint32(&c.low, 0xffff_fff0)
 	for i, step := range []struct {
 		store func()
 		want  uint64
 	}{
 		{func() {}, before},
 		{func() { c.next.Store(8) }, before},
-		{func() { c.low.Store(0x10) }, after},
+		{func() { atomic.StoreUint32(&c.low, 0x10) }, after},
 		{func() { c.high.Store(8) }, after},
 	} {
 		if step.store(); c.Load() != step.want {

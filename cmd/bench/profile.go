@@ -78,7 +78,11 @@ func (c config) profile(ctx context.Context, row string, top int) error {
 
 func print(res guest.Result, p *profile.Profile, top int) {
 	sum := 0.0
-	packages := p.Lines(res.N, profile.Package)
+	base := res.Base
+	if base == 0 {
+		base = 1
+	}
+	packages := p.Lines(res.N, base, profile.Package)
 	for _, l := range packages {
 		sum += l.Instructions
 	}
@@ -92,5 +96,5 @@ func print(res guest.Result, p *profile.Profile, top int) {
 		}
 	}
 	show("package", packages)
-	show("function", p.Lines(res.N, func(f string) string { return f }))
+	show("function", p.Lines(res.N, base, func(f string) string { return f }))
 }

@@ -260,7 +260,7 @@ func (d *Device) SendTrap(parts [][]byte, flags TxFlags) TxStatus {
 	h := word.LoadPointer(&d.hooks)
 	if h != nil && h.wire != nil {
 		// For a Wire holds what is said of drivers in transmit.
-		return h.wire.Xmit(*(*[][]byte)(trap.NoEscape(unsafe.Pointer(&parts))), flags)
+		return h.wire.Xmit(*(*[][]byte)(trap.NoEscape(unsafe.Pointer(&parts))), flags&^TxMore)
 	}
 	return d.transmit(h, parts, flags)
 }

@@ -22,6 +22,11 @@ const (
 
 	// TxChecksumIP: insert the IPv4 header's checksum. Its field must be 0.
 	TxChecksumIP
+
+	// TxMore: another frame follows in the same section (Linux: xmit_more). The
+	// driver may leave it to that to tell the device; whatever becomes of that, the
+	// device is told.
+	TxMore
 )
 
 // Features are what a device does in hardware that can be switched on and off,

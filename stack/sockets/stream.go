@@ -17,21 +17,33 @@ const chunk = 64 << 10
 
 // source is what an endpoint is to read, sink what it may fill. Both move on.
 type (
-	source []byte
+	source [2][]byte
 	sink   []byte
 )
 
 // Len is part of tcpip.Payloader.
-func (s *source) Len() int { return len(*s) }
+func (s *source) Len() int { return len(s[0]) + len(s[1]) }
 
 // Read is part of tcpip.Payloader.
 func (s *source) Read(p []byte) (int, error) {
-	if len(*s) == 0 {
+	if len(s[0]) == 0 {
+		s[0], s[1] = s[1], nil
+	}
+	if len(s[0]) == 0 {
 		return 0, io.EOF
 	}
-	n := dma.Copy(p, *s)
-	*s = (*s)[n:]
+	n := dma.Copy(p, s[0])
+	s[0] = s[0][n:]
 	return n, nil
+}
+
+// limit cuts s to n bytes.
+func (s *source) limit(n int) {
+	if first := len(s[0]); n <= first {
+		s[0], s[1] = s[0][:n], nil
+	} else {
+		s[1] = s[1][:n-first]
+	}
 }
 
 func (s *sink) Write(p []byte) (int, error) {
@@ -47,14 +59,19 @@ func (s *sink) Write(p []byte) (int, error) {
 // room, and then its end.
 func (c *conn) sendStream() {
 	for {
-		data := kernel.SocketTxData(c.id, chunk)
-		if len(data) == 0 {
+		var behind int
+		c.out, behind = kernel.SocketTxData(c.id, chunk)
+		size := c.out.Len()
+		if size == 0 {
 			break
 		}
+		if mss := c.svc.stack.SegmentSize(); behind > 0 && mss > 0 && size >= 8*mss {
+			// Whole segments: what is left over goes with what is behind it.
+			c.out.limit(size - size%mss)
+		}
 		// Atomic, for nobody else writes: the endpoint keeps its lock.
-		c.out = data
 		n, err := c.ep.Write(&c.out, tcpip.WriteOptions{Atomic: true})
-		c.out = nil
+		c.out = source{}
 		kernel.SocketSent(c.id, int(n))
 		if err != nil {
 			if _, wait := err.(*tcpip.ErrWouldBlock); wait {

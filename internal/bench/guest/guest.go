@@ -79,6 +79,7 @@ type Result struct {
 	Polls  float64 `json:"polls"`
 	Read   float64 `json:"read,omitempty"`  // by the application, where rate is the question
 	Again  int64   `json:"again,omitempty"` // TCP segments that were sent again
+	Base   float64 `json:"base,omitempty"`  // how much of the baseline was taken off; 0: all of it
 	Err    string  `json:"err,omitempty"`
 }
 

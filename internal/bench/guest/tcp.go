@@ -73,8 +73,10 @@ func (b *bench) tcp(receive bool, ackEvery int) Result {
 	if r.Odd > 0 {
 		return failed(fmt.Errorf("%d malformed segments came", r.Odd))
 	}
-	c.Busy -= int64(float64(idle.Busy) / float64(idle.Ticks) * float64(c.Ticks))
+	share := float64(c.Ticks) / float64(idle.Ticks)
+	c.Busy -= int64(float64(idle.Busy) * share)
 	res := c.per(int64(n))
+	res.Base = share
 	res.Again = int64(r.Again)
 	return res
 }

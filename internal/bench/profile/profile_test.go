@@ -93,7 +93,7 @@ func TestInstructionsAreCountedBetweenTheMarks(t *testing.T) {
 	if p.Base[work] != 4 || p.Full[work] != 4+4+2+1 {
 		t.Errorf("work: %d and %d", p.Base[work], p.Full[work])
 	}
-	lines := p.Lines(7, Package)
+	lines := p.Lines(7, 1, Package)
 	if len(lines) != 2 || lines[0].Name != "example.org/a" || lines[0].Instructions != (11.0-4-2)/7 {
 		t.Errorf("%+v", lines)
 	}

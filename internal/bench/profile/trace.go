@@ -175,11 +175,13 @@ type Line struct {
 
 // Lines returns the shares of everything that key gives the same name,
 // the largest first, per unit.
-func (p *Profile) Lines(units int64, key func(function string) string) []Line {
+//
+// base is how much of the baseline is taken off, 1 for all of it.
+func (p *Profile) Lines(units int64, base float64, key func(function string) string) []Line {
 	sums := map[string]Line{}
 	for i := range p.Full {
-		d := float64(p.Full[i]) - float64(p.Base[i])
-		calls := float64(p.fullCalls[i]) - float64(p.baseCalls[i])
+		d := float64(p.Full[i]) - base*float64(p.Base[i])
+		calls := float64(p.fullCalls[i]) - base*float64(p.baseCalls[i])
 		if d == 0 && calls == 0 {
 			continue
 		}
