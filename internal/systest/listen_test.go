@@ -24,11 +24,13 @@ type listener struct {
 	toIt, fromIt lossy
 }
 
-// lossy loses each fifth datagram, the first of all among them.
-type lossy struct{ n, lost atomic.Uint32 }
+// lossy loses each fifth datagram, the first of all among them, or the second if
+// spares is 1: a sender that does not answer the first time is waited for 3 s only,
+// which a busy machine may take for the next.
+type lossy struct{ spares, n, lost atomic.Uint32 }
 
 func (l *lossy) loses() bool {
-	if l.n.Add(1)%5 != 1 {
+	if (l.n.Add(1)-l.spares.Load())%5 != 1 {
 		return false
 	}
 	l.lost.Add(1)
@@ -49,6 +51,7 @@ type heard struct {
 func (w *wire) listen(tool string) *listener {
 	w.t.Helper()
 	l := &listener{}
+	l.fromIt.spares.Store(1)
 	var errs qemu.Log
 	ctx, cancel := context.WithCancel(w.t.Context())
 	cmd := exec.CommandContext(ctx, tool, "listen", "-p", "0", "-json", "-ack", "-strict", "-key", testHMACKey)
@@ -123,11 +126,6 @@ func (l *listener) everyLine(g *guest) (lastSeq uint64) {
 			g.t.Fatalf("record %d is %+v", i, r)
 		}
 	}
-	for name, way := range map[string]*lossy{"datagrams": &l.toIt, "answers": &l.fromIt} {
-		if n, lost := way.n.Load(), way.lost.Load(); lost == 0 || lost < n/5 {
-			g.t.Errorf("%s: %d of %d were lost", name, lost, n)
-		}
-	}
 	return records[len(records)-1].Seq
 }
 
@@ -181,5 +179,13 @@ func TestListenHasEveryLineOverALossyWireAlsoOfADeath(t *testing.T) {
 	late.everyLine(g)
 	if i := slices.IndexFunc(late.out.Lines(), func(s string) bool { return strings.Contains(s, endLine) }); i < 0 {
 		t.Error("the report's end is not there")
+	}
+	for name, lost := range map[string]uint32{
+		"datagrams": live.toIt.lost.Load(), "datagrams to the second": late.toIt.lost.Load(),
+		"answers": live.fromIt.lost.Load() + late.fromIt.lost.Load(),
+	} {
+		if lost == 0 {
+			t.Errorf("no %s were lost", name)
+		}
 	}
 }
