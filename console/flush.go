@@ -72,15 +72,19 @@ func (l *klog) flush(budget int) {
 	if c.panicked {
 		budget = len(l.ring.mem()) / recordHeader
 	}
-	todo := uint32(1)<<MaxConsoles - 1 // the slots whose console may take more
+	todo := c.used.Load() & (1<<MaxConsoles - 1) // the slots whose console may take more
 	for progress := true; progress && budget > 0; budget-- {
 		progress = false
+		newest := l.ring.state().next
 		for left := todo; left != 0; left &= left - 1 {
 			i := bits.TrailingZeros32(left)
 			r := c.slot[i].Load()
 			if r == nil || r.faults > 1 || r.slow && c.fastOnly {
 				todo &^= 1 << i
 				continue
+			}
+			if r.pending == 0 && r.next.seq == newest {
+				continue // most often, the second time round
 			}
 			took, waits := l.offer(r, i)
 			progress = progress || took
@@ -107,8 +111,14 @@ func (l *klog) offer(r *Registration, i int) (took, waits bool) {
 			at = h.time
 		}
 		c.rec.SetLost(r.pending, r.next.seq, at)
+		c.loaded = false
 	case ok:
-		l.ring.load(&r.next, &h, &c.rec)
+		// Whoever is offered a record after another has it in memory already.
+		if !c.loaded || c.rec.Seq != h.seq {
+			c.loaded = false
+			l.ring.load(&r.next, &h, &c.rec)
+			c.loaded = true
+		}
 	default:
 		return false, false
 	}

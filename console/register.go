@@ -75,12 +75,14 @@ type consoles struct {
 	// A slot is set last when registering and cleared first: trap context
 	// finds a whole registration or none.
 	slot [MaxConsoles]atomic.Pointer[Registration]
+	used atomic.Uint32 // bit i: slot i has had a registration
 
 	flushing bool
 	panicked bool
 	fastOnly bool   // in a panic: the slow ones have to wait
 	current  int    // 1 + index of the console being called, 0: none
 	rec      Record // the record on offer; static, since it is large and leaves through an interface
+	loaded   bool   // rec is what the ring has under its number
 }
 
 // Register adds a console. It gets every record that still exists, from the
@@ -103,6 +105,7 @@ func (l *klog) register(c Console, max Level) (*Registration, error) {
 			continue
 		}
 		l.consoles.slot[i].Store(r)
+		l.consoles.used.Or(1 << i)
 		trap.Run(runFlush, unsafe.Pointer(l))
 		return r, nil
 	}
