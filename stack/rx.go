@@ -85,7 +85,7 @@ func (l *link) enter(proto tcpip.NetworkProtocolNumber, to tcpip.PacketType, p b
 	}
 	l.tcp.delivering.Store(pkt)
 	(*d).DeliverNetworkPacket(proto, pkt)
-	l.tcp.delivering.Store(nil)
+	l.tcp.delivered()
 }
 
 // martian reports whether gVisor, which does not look, would answer what must

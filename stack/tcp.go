@@ -14,7 +14,7 @@ import (
 // and sleep again, for every packet; and when the endpoint then tells its listeners
 // the network thread comes while the goroutine holds the endpoint's lock. So a
 // segment of an established connection that the network thread delivers is
-// processed there and then, as datagrams are.
+// processed there and then, as datagrams are, once gVisor has delivered it.
 
 // gvTCP is what gVisor's stack wants of its TCP.
 type gvTCP interface {
@@ -32,6 +32,10 @@ type tcpProtocol struct {
 	// that comes by another way may come from within an endpoint, with its lock
 	// held: that of a connection over loopback comes so.
 	delivering atomic.Pointer[gv.PacketBuffer]
+
+	// pending is the endpoint that it was for. It is processed when gVisor has let go
+	// of the locks with which it looked for it: a reset takes an endpoint out there.
+	pending *tcp.Endpoint
 
 	direct atomic.Uint64 // segments processed by the network thread
 }
@@ -55,7 +59,7 @@ func (p *tcpProtocol) newTCP(s *gv.Stack) gv.TransportProtocol {
 // gVisor's goroutine for it.
 func (p *tcpProtocol) QueuePacket(ep gv.TransportEndpoint, id gv.TransportEndpointID, pkt *gv.PacketBuffer) {
 	e, ok := ep.(*tcp.Endpoint)
-	if !ok || p.delivering.Load() != pkt || e.EndpointState() != tcp.StateEstablished || !e.TryLock() {
+	if !ok || p.delivering.Load() != pkt || p.pending != nil || e.EndpointState() != tcp.StateEstablished || !e.TryLock() {
 		p.gvTCP.QueuePacket(ep, id, pkt)
 		return
 	}
@@ -63,10 +67,19 @@ func (p *tcpProtocol) QueuePacket(ep gv.TransportEndpoint, id gv.TransportEndpoi
 	e.LockUser()
 	p.gvTCP.QueuePacket(ep, id, pkt)
 	e.ResumeWork()
-	handleConnected(e)
-	e.LockUser()
-	e.UnlockUser()
-	p.direct.Add(1)
+	p.pending = e
+}
+
+// delivered ends the delivery of a packet by the network thread.
+func (p *tcpProtocol) delivered() {
+	p.delivering.Store(nil)
+	if e := p.pending; e != nil {
+		p.pending = nil
+		handleConnected(e)
+		e.LockUser()
+		e.UnlockUser()
+		p.direct.Add(1)
+	}
 }
 
 // handleConnected processes the segments that are queued at an endpoint, unless

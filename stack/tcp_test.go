@@ -7,17 +7,18 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/waiter"
 )
 
 // connected returns both ends of a connection from a to b, and b's endpoint.
-func connected(t *testing.T, a, b *node) (from, to io.ReadWriteCloser, ep *tcp.Endpoint) {
+func connected(t *testing.T, a, b *node, port string) (from, to io.ReadWriteCloser, ep *tcp.Endpoint) {
 	t.Helper()
-	l, err := b.ListenTCP("tcp", ":9")
+	l, err := b.ListenTCP("tcp", ":"+port)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	c, err := a.DialTCP(t.Context(), "tcp", "10.0.0.2:9")
+	c, err := a.DialTCP(t.Context(), "tcp", "10.0.0.2:"+port)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +47,7 @@ func TestASegmentForALockedEndpointWaitsForItsLock(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, b := pair(t)
-			from, to, ep := connected(t, a, b)
+			from, to, ep := connected(t, a, b, "9")
 			before := b.Stats()
 			lock.lock(ep)
 			if _, err := from.Write([]byte("for later")); err != nil {
@@ -67,5 +68,41 @@ func TestASegmentForALockedEndpointWaitsForItsLock(t *testing.T) {
 				t.Errorf("%q, %v", got, err)
 			}
 		})
+	}
+}
+
+// A peer that resets its connection while the other end sends harms nobody else.
+func TestAConnectionThatIsResetHarmsNoOther(t *testing.T) {
+	a, b := pair(t)
+	other, echo, _ := connected(t, a, b, "7")
+	from, to, _ := connected(t, a, b, "9")
+	go io.Copy(echo, echo)
+	sent := make(chan error)
+	go func() {
+		for {
+			if _, err := to.Write(bytes.Repeat([]byte("all work and no play "), 100)); err != nil {
+				sent <- err
+				return
+			}
+		}
+	}()
+	if _, err := io.ReadFull(from, make([]byte, 74)); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range a.gv.RegisteredEndpoints() {
+		if e, ok := e.(*tcp.Endpoint); ok && e.Readiness(waiter.EventIn) != 0 {
+			e.Abort()
+		}
+	}
+	select {
+	case <-sent:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the reset is not noticed")
+	}
+	want := bytes.Repeat([]byte("x"), 10000)
+	go other.Write(want)
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(other, got); err != nil || !bytes.Equal(got, want) {
+		t.Error(err)
 	}
 }
