@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	_ "unsafe" // go:linkname
 
+	"gvisor.dev/gvisor/pkg/tcpip/header"
 	gv "gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 )
@@ -59,6 +60,12 @@ func (p *tcpProtocol) newTCP(s *gv.Stack) gv.TransportProtocol {
 // gVisor's goroutine for it.
 func (p *tcpProtocol) QueuePacket(ep gv.TransportEndpoint, id gv.TransportEndpointID, pkt *gv.PacketBuffer) {
 	e, ok := ep.(*tcp.Endpoint)
+	// What ends a connection goes the old way: with it processed here, a connection
+	// over a wire that loses frames ended before its data.
+	const plain = header.TCPFlagAck | header.TCPFlagPsh
+	if flags := header.TCP(pkt.TransportHeader().Slice()).Flags(); flags&^plain != 0 {
+		ok = false
+	}
 	if !ok || p.delivering.Load() != pkt || p.pending != nil || e.EndpointState() != tcp.StateEstablished || !e.TryLock() {
 		p.gvTCP.QueuePacket(ep, id, pkt)
 		return
