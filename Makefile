@@ -66,6 +66,8 @@ test-target: bin/gasp
 	@set -e; for b in $(BOARDS); do \
 		echo "gasp test -board $$b $(TARGET_PKGS)"; \
 		bin/gasp test -board $$b $(TARGET_PKGS); \
+		echo "gasp test -board $$b ./console, the ring"; \
+		bin/gasp test -board $$b -run 'Plain|Ring|Append' ./console; \
 		echo "gasp test -board $$b -image $(IMAGE_PKGS)"; \
 		bin/gasp test -board $$b -image -append "quiet ip=off" -p 1 $(IMAGE_PKGS); \
 		for m in $(MEMORIES); do \

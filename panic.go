@@ -128,9 +128,14 @@ func (s *System) systemLine(i int, t *panics.Text) bool {
 
 // FaultInTopHalf makes the next interrupt of the interfaces' MACs fault in
 // its top half, and causes one. For demonstrations and tests.
-func FaultInTopHalf() {
+func FaultInTopHalf() { inTopHalf(func() { touchNull(nil) }) }
+
+// HangInTopHalf makes it loop for ever. For demonstrations and tests.
+func HangInTopHalf() { inTopHalf(hang) }
+
+func inTopHalf(fn func()) {
 	for _, n := range system.Interfaces {
-		kernel.HandleIRQ(n.Port.IRQ, func() { touchNull(nil) })
+		kernel.HandleIRQ(n.Port.IRQ, fn)
 		kernel.PendIRQ(n.Port.IRQ)
 	}
 }
@@ -138,44 +143,34 @@ func FaultInTopHalf() {
 // FaultInPanic makes the panic path fault in the middle of the report, and then
 // panics. For demonstrations and tests.
 func FaultInPanic() {
-	panics.AddReport(panics.Report{Name: "faulty", Line: func(int, *panics.Text) bool {
-		touchNull(nil)
-		return false
-	}})
+	panics.AddReport(reportThat(func() { touchNull(nil) }))
 	panic("asked to fault in the panic path")
 }
 
 // HangInTrap loops in trap context, for ever. For demonstrations and tests.
 func HangInTrap() { trap.Run(func(unsafe.Pointer) { hang() }, nil) }
 
-// HangInTopHalf makes the next interrupt of the interfaces' MACs loop for ever in
-// its top half, and causes one. For demonstrations and tests.
-func HangInTopHalf() {
-	for _, n := range system.Interfaces {
-		kernel.HandleIRQ(n.Port.IRQ, hang)
-		kernel.PendIRQ(n.Port.IRQ)
-	}
-}
-
 // HangInPanic makes the panic path loop for ever in the middle of the report, and
 // then panics. For demonstrations and tests.
 func HangInPanic() {
-	panics.AddReport(panics.Report{Name: "hanging", Line: func(int, *panics.Text) bool {
-		hang()
-		return false
-	}})
+	panics.AddReport(reportThat(hang))
 	panic("asked to hang in the panic path")
 }
 
 // FaultAlwaysInPanic makes every report of the panic path fault, and the look at
 // the network too, and then panics. For demonstrations and tests.
 func FaultAlwaysInPanic() {
-	for panics.AddReport(panics.Report{Name: "faulty", Line: func(int, *panics.Text) bool {
-		touchNull(nil)
-		return false
-	}}) {
+	for panics.AddReport(reportThat(func() { touchNull(nil) })) {
 	}
 	panic("asked to fault in every step of the panic path")
+}
+
+// reportThat is a part of the report that calls fn instead.
+func reportThat(fn func()) panics.Report {
+	return panics.Report{Name: "bad", Line: func(int, *panics.Text) bool {
+		fn()
+		return false
+	}}
 }
 
 var hung uint32

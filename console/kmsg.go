@@ -1,48 +1,37 @@
 package console
 
-import "strconv"
+import (
+	"bytes"
+	"math"
+	"strconv"
+)
 
-// AppendKmsg appends a record as Linux's /dev/kmsg has it: level (facility<<3 |
-// level), number, microseconds and "-", or "c" for a record that continues the one
-// before it, then ";" and the text, and a line that begins with a space for each entry
-// of the dictionary. Bytes that are not printable ASCII, and the backslash, are
-// written \xNN.
-func AppendKmsg(dst []byte, r *Record) []byte {
+// AppendHeader appends what begins a record in Linux's /dev/kmsg and extended
+// netconsole: level (facility<<3 | level), number, microseconds and "-", or "c" for a
+// record that continues the one before it. Any context.
+func AppendHeader(dst []byte, r *Record) []byte {
 	dst = AppendUint(dst, uint64(r.Facility)<<3|uint64(r.Level))
 	dst = AppendUint(append(dst, ','), r.Seq)
 	dst = AppendUint(append(dst, ','), uint64(max(r.Time, 0))/1000)
 	if r.Cont {
-		dst = append(dst, ",c;"...)
-	} else {
-		dst = append(dst, ",-;"...)
+		return append(dst, ",c"...)
 	}
-	for _, c := range r.Message() {
-		dst = appendEscaped(dst, c)
-	}
+	return append(dst, ",-"...)
+}
+
+// AppendKmsg appends a record as Linux's /dev/kmsg has it: the header, ";" and the
+// text, and a line that begins with a space for each entry of the dictionary. Bytes
+// that are not printable ASCII, and the backslash, are written \xNN.
+func AppendKmsg(dst []byte, r *Record) []byte {
+	dst, _ = AppendEscaped(append(AppendHeader(dst, r), ';'), r.Message(), math.MaxInt)
 	dst = append(dst, '\n')
-	dict := r.Dictionary()
-	for i, c := range dict {
-		if i == 0 || dict[i-1] == 0 {
-			dst = append(dst, ' ')
-		}
-		if c == 0 {
-			dst = append(dst, '\n')
-		} else {
-			dst = appendEscaped(dst, c)
-		}
-	}
-	if n := len(dict); n > 0 && dict[n-1] != 0 {
+	for dict := r.Dictionary(); len(dict) > 0; {
+		var entry []byte
+		entry, dict, _ = bytes.Cut(dict, []byte{0})
+		dst, _ = AppendEscaped(append(dst, ' '), entry, math.MaxInt)
 		dst = append(dst, '\n')
 	}
 	return dst
-}
-
-func appendEscaped(dst []byte, c byte) []byte {
-	const hex = "0123456789abcdef"
-	if c >= 0x20 && c < 0x7f && c != '\\' {
-		return append(dst, c)
-	}
-	return append(dst, '\\', 'x', hex[c>>4], hex[c&15])
 }
 
 var facilityNames = [...]string{

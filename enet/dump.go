@@ -43,19 +43,17 @@ func (m *MAC) Dump(fn func(name string, v uint32)) {
 	for i := range dumpDescs {
 		slot := (tx.Tail() + i) % tx.Len()
 		status, addr, control := tx.Words(slot)
-		fn("tx_slot", uint32(slot))
-		fn("tx_status", status)
-		fn("tx_addr", addr)
-		fn("tx_control", control)
+		for j, v := range [...]uint32{uint32(slot), status, addr, control} {
+			fn(dumpTX[j], v)
+		}
 	}
 	fn("rx_filled", uint32(rx.Filled()))
 	for i := range dumpDescs {
 		slot := (rx.Slot() + i) % rx.Len()
 		status, addr, control := rx.Words(slot)
-		fn("rx_slot", uint32(slot))
-		fn("rx_status", status)
-		fn("rx_addr", addr)
-		fn("rx_control", control)
+		for j, v := range [...]uint32{uint32(slot), status, addr, control} {
+			fn(dumpRX[j], v)
+		}
 	}
 }
 

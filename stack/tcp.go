@@ -60,13 +60,8 @@ func (p *tcpProtocol) newTCP(s *gv.Stack) gv.TransportProtocol {
 // gVisor's goroutine for it.
 func (p *tcpProtocol) QueuePacket(ep gv.TransportEndpoint, id gv.TransportEndpointID, pkt *gv.PacketBuffer) {
 	e, ok := ep.(*tcp.Endpoint)
-	// What ends a connection goes the old way: with it processed here, a connection
-	// over a wire that loses frames ended before its data.
-	const plain = header.TCPFlagAck | header.TCPFlagPsh
-	if flags := header.TCP(pkt.TransportHeader().Slice()).Flags(); flags&^plain != 0 {
-		ok = false
-	}
-	if !ok || p.delivering.Load() != pkt || p.pending != nil || e.EndpointState() != tcp.StateEstablished || !e.TryLock() {
+	if !ok || p.delivering.Load() != pkt || p.pending != nil || !plain(pkt) ||
+		e.EndpointState() != tcp.StateEstablished || !e.TryLock() {
 		p.gvTCP.QueuePacket(ep, id, pkt)
 		return
 	}
@@ -75,6 +70,14 @@ func (p *tcpProtocol) QueuePacket(ep gv.TransportEndpoint, id gv.TransportEndpoi
 	p.gvTCP.QueuePacket(ep, id, pkt)
 	e.ResumeWork()
 	p.pending = e
+}
+
+// plain reports whether a segment neither begins nor ends a connection. What ends one
+// goes the old way: with it processed by the network thread, a connection over a wire
+// that loses frames ended before its data.
+func plain(pkt *gv.PacketBuffer) bool {
+	flags := header.TCP(pkt.TransportHeader().Slice()).Flags()
+	return flags&^(header.TCPFlagAck|header.TCPFlagPsh) == 0
 }
 
 // delivered ends the delivery of a packet by the network thread.

@@ -47,13 +47,13 @@ const tsoBatch = 8
 
 // segmenter cuts a packet into frames.
 type segmenter struct {
-	head    [ethLen + ip6Len + 60]byte // of the packet, checksums 0
-	eth, ip int                        // lengths of the headers
-	hdr     int                        // of all of them
-	sum     uint32                     // of the IPv4 header, without its length and ID
-	seq     uint32
-	id      uint16
-	left    int // bytes of payload
+	head [ethLen + ip6Len + 60]byte // of the packet, checksums 0
+	ip   int                        // length of the IP header
+	hdr  int                        // of all of them
+	sum  uint32                     // of the IPv4 header, without its length and ID
+	seq  uint32
+	id   uint16
+	left int // bytes of payload
 
 	view *buffer.View // with the next byte
 	at   int          // its offset
@@ -149,15 +149,15 @@ func (s *segmenter) init(pkt *gv.PacketBuffer, sent, segments int) bool {
 		n := copy(s.head[at:s.hdr], b[s.at:])
 		at, s.at = at+n, s.at+n
 	}
-	s.eth, s.ip = ethLen, ip6Len
-	ip := s.head[s.eth:]
+	s.ip = ip6Len
+	ip := s.head[ethLen:]
 	if ip[0]>>4 == 4 {
 		s.ip = int(ip[0]&15) * 4
 	}
-	if s.ip < ip4Len || s.hdr < s.eth+s.ip+tcpLen || s.hdr > len(s.head) {
+	if s.ip < ip4Len || s.hdr < ethLen+s.ip+tcpLen || s.hdr > len(s.head) {
 		return false
 	}
-	tcp := s.head[s.eth+s.ip:]
+	tcp := ip[s.ip:]
 	s.seq = binary.BigEndian.Uint32(tcp[4:]) + uint32(sent)
 	tcp[16], tcp[17] = 0, 0
 	s.id = binary.BigEndian.Uint16(ip[4:]) + uint16(segments)
@@ -176,7 +176,7 @@ func (s *segmenter) init(pkt *gv.PacketBuffer, sent, segments int) bool {
 func (s *segmenter) next(f *tsoFrame, n int) {
 	s.left -= n
 	h := f.head[:copy(f.head[:], s.head[:s.hdr])]
-	ip, tcp := h[s.eth:s.eth+s.ip], h[s.eth+s.ip:]
+	ip, tcp := h[ethLen:ethLen+s.ip], h[ethLen+s.ip:]
 	v6 := ip[0]>>4 == 6
 	if v6 {
 		binary.BigEndian.PutUint16(ip[4:], uint16(s.ip-ip6Len+len(tcp)+n))

@@ -56,7 +56,7 @@ func fiq(f *faultFrame) uint32 {
 	fatal := uint32(0)
 	if irq != fiqState.irq {
 		disableIRQ(irq)
-	} else if fiqState.count++; hardLockup(f) {
+	} else if fiqState.count++; hardLockup() {
 		fatal = 1
 	}
 	store32(machine.GICC+giccEOIR, iar)

@@ -48,11 +48,10 @@ var dog struct {
 
 // Lockup is a soft lockup.
 type Lockup struct {
-	Cause         // the registers are those of the thread that has had the CPU most since
-	Stuck   int64 // ns since goroutines last ran
-	Idle    bool  // none had it for long: all wait for something
-	Net     bool  // it is the network thread's
-	Reports int   // of this lockup, this one included
+	Cause       // the registers are those of the thread that has had the CPU most since
+	Stuck int64 // ns since goroutines last ran
+	Idle  bool  // none had it for long: all wait for something
+	Net   bool  // it is the network thread's
 }
 
 // LockupHook reports a soft lockup and tells whether to die of it. It is set once
@@ -127,7 +126,6 @@ func watchdogSample() {
 	now := nanotime()
 	if dog.touched != 0 {
 		dog.touched, dog.since, dog.missed = 0, now, 0
-		lockup.Reports = 0
 		for i := range threads {
 			dog.used[i] = threads[i].cpuTime
 		}
@@ -155,7 +153,6 @@ func softLockup(stuck int64) {
 		}
 	}
 	l := &lockup
-	l.Reports++
 	l.Stuck = stuck
 	l.Idle, l.Net = most < stuck/4, t.net
 	l.Cause = Cause{Kind: CauseSoftLockup, HasRegs: !l.Idle, Thread: t.id}
@@ -170,7 +167,7 @@ func softLockup(stuck int64) {
 }
 
 // hardLockup decides, in FIQ context, whether the interrupted code is to die.
-func hardLockup(f *faultFrame) bool {
+func hardLockup() bool {
 	q := &fiqState
 	if nCauses > 0 {
 		now, beats := nanotime(), q.beats

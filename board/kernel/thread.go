@@ -79,7 +79,7 @@ type thread struct {
 	ran     int64 // ns of its turn that were over when a higher priority took the CPU
 	quick   int64 // ran when it was last taken for one that does not compute
 	high    int64 // cpuTime when it got the network thread's priority
-	over    int64 // ns that it had of others' turns and goes without, see overdrawn
+	over    int64 // ns that it had of others' turns and goes without, see overdraw
 
 	// Profiling, see prof.go.
 	profAt   int64 // cpuTime at which its first timer expires, 0: none

@@ -114,10 +114,7 @@ type msgID struct {
 // Datagram implements netpoll.UDPHandler: only what the target's own address
 // asks for counts.
 func (t *Target) Datagram(from *netpoll.Peer, payload []byte) bool {
-	if !t.dest.From(from) {
-		return false
-	}
-	if t.again == nil {
+	if t.again == nil || !t.dest.From(from) {
 		return false
 	}
 	q, ok := parseRequest(payload)

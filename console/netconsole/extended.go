@@ -1,10 +1,6 @@
 package netconsole
 
-import (
-	"unsafe"
-
-	"github.com/gasp-go/gasp/console"
-)
+import "github.com/gasp-go/gasp/console"
 
 const (
 	// maxChunk is the payload of a datagram at most, in both formats.
@@ -51,14 +47,7 @@ type extended struct {
 func (x *extended) begin(r *console.Record, s *stamp, msgid uint32) (whole bool) {
 	x.off = 0
 	b := append(x.head[:0], s.release...)
-	b = console.AppendUint(b, uint64(r.Facility)<<3|uint64(r.Level))
-	b = console.AppendUint(append(b, ','), r.Seq)
-	b = console.AppendUint(append(b, ','), uint64(max(r.Time, 0))/1000)
-	if r.Cont {
-		b = append(b, ",c"...)
-	} else {
-		b = append(b, ",-"...)
-	}
+	b = console.AppendHeader(b, r)
 	x.nhead = len(b)
 
 	end := s.sysdata.append(x.tail[:0], r, msgid)
@@ -67,10 +56,10 @@ func (x *extended) begin(r *console.Record, s *stamp, msgid uint32) (whole bool)
 		limit -= authLen
 	}
 	left := 0
-	b, text := escape(x.body[:0], r.Message(), limit-1)
+	b, text := console.AppendEscaped(x.body[:0], r.Message(), limit-1)
 	if left = r.N - text; left > 0 {
 		// There is a TRUNCATED line to be made room for.
-		b, text = escape(x.body[:0], r.Message(), limit-1-maxCut)
+		b, text = console.AppendEscaped(x.body[:0], r.Message(), limit-1-maxCut)
 		left = r.N - text
 	}
 	b = append(b, '\n')
@@ -103,7 +92,7 @@ func appendDict(b, dict []byte, limit int, cut bool) ([]byte, int) {
 		room := bound - len(all) - 2 // the space and the newline
 		line, took := all, -1
 		if room >= n {
-			line, took = escape(append(all, ' '), rest[:n], room)
+			line, took = console.AppendEscaped(append(all, ' '), rest[:n], room)
 		}
 		if took < n {
 			if cut {
@@ -121,69 +110,6 @@ func appendDict(b, dict []byte, limit int, cut bool) ([]byte, int) {
 	}
 	return all, 0
 }
-
-// escape appends p as the format has it, at most room bytes of output, and
-// returns how many bytes of p found room.
-func escape(b, p []byte, room int) ([]byte, int) {
-	i := 0
-	for i < len(p) {
-		run := p[i:]
-		if len(run) > room {
-			run = run[:max(room, 0)]
-		}
-		n := plainRun(run)
-		b = append(b, run[:n]...)
-		i, room = i+n, room-n
-		if i == len(p) || room < 4 && n == len(run) || room < 4 && !plain(p[i]) {
-			break
-		}
-		if c := p[i]; !plain(c) {
-			b = append(b, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
-			i, room = i+1, room-4
-		}
-	}
-	return b, i
-}
-
-const hexDigits = "0123456789abcdef"
-
-func plain(c byte) bool { return c-0x20 < 0x7f-0x20 && c != '\\' }
-
-// plainRun returns how many bytes at the beginning of p are plain. Most are, in most
-// records, so it looks at four at a time.
-func plainRun(p []byte) int {
-	const ones, tops = 0x01010101, 0x80808080
-	n := 0
-	for n < len(p) && uintptr(unsafe.Pointer(&p[n]))%4 != 0 {
-		if !isPlain[p[n]] {
-			return n
-		}
-		n++
-	}
-	for n+4 <= len(p) {
-		v := *(*uint32)(unsafe.Pointer(&p[n]))
-		slash, del := v^'\\'*ones, v^0x7f*ones
-		// The top bit of a byte is set if the byte, or one below it that has
-		// stopped the search already, is 0x80 or more, less than 0x20, a
-		// backslash, or 0x7f.
-		if (v|(v-0x20*ones)|(slash-ones)&^slash|(del-ones)&^del)&tops != 0 {
-			break
-		}
-		n += 4
-	}
-	for n < len(p) && isPlain[p[n]] {
-		n++
-	}
-	return n
-}
-
-// isPlain is plain as a table, which is faster.
-var isPlain = func() (t [256]bool) {
-	for c := range t {
-		t[c] = plain(byte(c))
-	}
-	return t
-}()
 
 // fill makes the next datagram and returns its length, 0 after the last. dst
 // has room for maxChunk bytes.

@@ -1,6 +1,7 @@
 package netconsole
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -62,9 +63,9 @@ func (m *MAC) UnmarshalText(b []byte) (err error) {
 type Key struct{ b []byte }
 
 // NewKey takes a key in hexadecimal.
-func NewKey(hex string) (*Key, error) {
+func NewKey(digits string) (*Key, error) {
 	k := new(Key)
-	return k, k.UnmarshalText([]byte(hex))
+	return k, k.UnmarshalText([]byte(digits))
 }
 
 // MarshalText implements encoding.TextMarshaler without telling the key.
@@ -79,13 +80,9 @@ func (k *Key) UnmarshalText(b []byte) error {
 	if len(b)%2 != 0 {
 		return errors.New("the key has an odd number of hexadecimal digits")
 	}
-	key := make([]byte, len(b)/2)
-	for i, c := range b {
-		v := strings.IndexByte(hexDigits, c|0x20)
-		if v < 0 || c|0x20 != c && (c < 'A' || c > 'F') {
-			return errors.New("the key is not hexadecimal")
-		}
-		key[i/2] = key[i/2]<<4 | byte(v)
+	key, err := hex.DecodeString(string(b))
+	if err != nil {
+		return errors.New("the key is not hexadecimal")
 	}
 	if n := len(key); n > 0 && (n < minKey || n > maxKey) {
 		return fmt.Errorf("the key has %d bytes, not %d to %d", n, minKey, maxKey)

@@ -184,6 +184,8 @@ func (a *auth) sign(head, body []byte) []byte {
 
 var semicolon = [1]byte{';'}
 
+const hexDigits = "0123456789abcdef"
+
 func appendHex(b, p []byte) []byte {
 	for _, c := range p {
 		b = append(b, hexDigits[c>>4], hexDigits[c&15])

@@ -222,13 +222,13 @@ func BenchmarkLine(b *testing.B) {
 func TestTheBodyIsMadeAsItsDescriptionSays(t *testing.T) {
 	for c := range 256 {
 		in := bytes.Repeat([]byte{byte(c)}, 3)
-		out, n := escape(nil, in, 100)
+		out, n := console.AppendEscaped(nil, in, 100)
 		want := escapedByRule(string(in))
 		if string(out) != want || n != 3 {
 			t.Errorf("%#x: %q", c, out)
 		}
 		for room := range len(want) {
-			out, n := escape(nil, in, room)
+			out, n := console.AppendEscaped(nil, in, room)
 			if len(out) > room || !strings.HasPrefix(want, string(out)) || len(out) != n*len(want)/3 || len(out)+len(want)/3 <= room {
 				t.Errorf("%#x in %d bytes: %q, %d", c, room, out, n)
 			}

@@ -294,11 +294,17 @@ func (d *Device) Polling() (scheduled bool, polls uint64) {
 	}
 	for _, n := range d.soft.napi[:d.soft.n.Load()] {
 		scheduled = scheduled || n.dev == d && n.Scheduled()
-		for i := range n.work {
-			polls += n.work[i].Load()
-		}
+		polls += n.polls()
 	}
 	return scheduled, polls
+}
+
+// polls is how many polls of n have ended. Any context.
+func (n *NAPI) polls() (sum uint64) {
+	for i := range n.work {
+		sum += n.work[i].Load()
+	}
+	return sum
 }
 
 // Stat returns a snapshot of the counters. Any context.

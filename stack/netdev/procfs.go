@@ -40,15 +40,11 @@ func (s *Softnet) PrintNAPI(i int, p Printer) bool {
 			p.Str(name)
 		}
 	}
-	polls := uint64(0)
-	for i := range n.work {
-		polls += n.work[i].Load()
-	}
 	for _, c := range [...]struct {
 		name string
 		v    uint64
 	}{
-		{" scheduled ", n.scheduled.Load()}, {" missed ", n.missed.Load()}, {" polls ", polls},
+		{" scheduled ", n.scheduled.Load()}, {" missed ", n.missed.Load()}, {" polls ", n.polls()},
 		{" processed ", n.processed.Load()}, {" deferred ", n.deferred.Load()},
 	} {
 		p.Str(c.name)

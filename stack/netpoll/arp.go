@@ -17,7 +17,7 @@ const (
 var arpHead = [7]byte{0, 1, 8, 0, 6, 4, 0}
 
 func isARP(p []byte) bool {
-	return len(p) >= ethLen+arpLen && p[12] == typeARP>>8 && p[13] == typeARP&0xff &&
+	return len(p) >= ethLen+arpLen && typeOf(p) == typeARP &&
 		[7]byte(p[ethLen:ethLen+7]) == arpHead
 }
 

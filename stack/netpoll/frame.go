@@ -28,6 +28,9 @@ const (
 	ttl = 64
 )
 
+// typeOf is the type of a frame of ethLen bytes or more.
+func typeOf(p []byte) uint16 { return binary.BigEndian.Uint16(p[12:]) }
+
 // frame is a frame being built. Its memory is part of the endpoint.
 type frame struct {
 	n    int

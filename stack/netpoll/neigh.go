@@ -1,7 +1,5 @@
 package netpoll
 
-import "encoding/binary"
-
 // Times of neighbours. A MAC address that was not heard of for staleAfter is
 // asked for again while it stays in use (Linux: base_reachable_time).
 const (
@@ -183,7 +181,7 @@ func (e *Endpoint) learn(p []byte) {
 // isND reports whether a frame may be one of neighbour discovery that says
 // where somebody is. The rest of its checks is learnND's.
 func isND(p []byte) bool {
-	return len(p) >= ethLen+ip6Len+nsLen && binary.BigEndian.Uint16(p[12:]) == typeIPv6 &&
+	return len(p) >= ethLen+ip6Len+nsLen && typeOf(p) == typeIPv6 &&
 		p[ethLen+6] == protoICMPv6 && p[ethLen+7] == 255 &&
 		p[ethLen+ip6Len] >= routerAdvertisement && p[ethLen+ip6Len] <= neighborAdvertisement
 }

@@ -158,7 +158,7 @@ func (e *Endpoint) Filter(frame []byte) bool {
 	if len(frame) < ethLen {
 		return false
 	}
-	switch uint16(frame[12])<<8 | uint16(frame[13]) {
+	switch typeOf(frame) {
 	case typeARP:
 	case typeIPv4:
 		if !e.isUDP(frame) {
@@ -190,7 +190,7 @@ func filter(p unsafe.Pointer) {
 	e := s.e
 	datagrams := e.stats.Datagrams
 	switch {
-	case s.frame[12] == typeVLAN>>8 && s.frame[13] == typeVLAN&0xff:
+	case typeOf(s.frame) == typeVLAN:
 		s.taken = e.inputVLAN(s.frame)
 	case e.inputUDP(s.frame):
 		s.taken = true

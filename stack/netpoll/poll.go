@@ -42,7 +42,7 @@ func (e *Endpoint) input(p []byte) {
 	if len(p) < ethLen {
 		return
 	}
-	if uint16(p[12])<<8|uint16(p[13]) == typeVLAN {
+	if typeOf(p) == typeVLAN {
 		e.inputVLAN(p)
 		return
 	}
@@ -58,7 +58,7 @@ func (e *Endpoint) take(p []byte) {
 	if p[0]&1 == 0 && [6]byte(p[:6]) != mac {
 		return // for somebody else
 	}
-	switch uint16(p[12])<<8 | uint16(p[13]) {
+	switch typeOf(p) {
 	case typeARP:
 		e.learn(p)
 		e.inputARP(p, mac)
@@ -93,20 +93,28 @@ func (e *Endpoint) isLocal4(a []byte) bool {
 	return false
 }
 
+// payload4 checks an IPv4 packet of ip4Len bytes or more, and returns what is behind
+// its header, of least bytes or more, if it is for us and in one piece.
+func (e *Endpoint) payload4(ip []byte, least int) (p []byte, ok bool) {
+	header, total := int(ip[0]&15)*4, int(ip[2])<<8|int(ip[3])
+	if ip[0]>>4 != 4 || header < ip4Len || total < header+least || total > len(ip) ||
+		ip[6]&0x3f != 0 || ip[7] != 0 || // a fragment
+		fold(sum(ip[:header], 0)) != 0xffff || !e.isLocal4(ip[16:20]) {
+		return nil, false
+	}
+	return ip[header:total], true
+}
+
 // inputIPv4 answers an echo request (RFC 792).
 func (e *Endpoint) inputIPv4(p []byte, mac [6]byte) {
 	ip := p[ethLen:]
-	if len(ip) < ip4Len || ip[0]>>4 != 4 || [6]byte(p[:6]) != mac {
+	if len(ip) < ip4Len || [6]byte(p[:6]) != mac {
 		return
 	}
-	header, total := int(ip[0]&15)*4, int(ip[2])<<8|int(ip[3])
-	if header < ip4Len || total < header+icmpLen || total > len(ip) ||
-		ip[9] != protoICMP || ip[6]&0x3f != 0 || ip[7] != 0 || // a fragment
-		fold(sum(ip[:header], 0)) != 0xffff || !e.isLocal4(ip[16:20]) ||
-		ip[12] == 0 || ip[12] == 127 || ip[12] >= 224 { // no host's address
+	icmp, ok := e.payload4(ip, icmpLen)
+	if !ok || ip[9] != protoICMP || ip[12] == 0 || ip[12] == 127 || ip[12] >= 224 { // no host's address
 		return
 	}
-	icmp := ip[header:total]
 	if icmp[0] != 8 || icmp[1] != 0 || fold(sum(icmp, 0)) != 0xffff ||
 		ethLen+ip4Len+len(icmp) > maxFrame {
 		return

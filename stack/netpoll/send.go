@@ -51,9 +51,8 @@ func (e *Endpoint) SendUDP(d *Dest, payload []byte) bool {
 
 // Send is SendUDP for programs. A destination that was made with the MAC address
 // Broadcast is looked for (Resolve), and until it is found datagrams are broadcast.
-// Interrupts
-// are off for at most some 5,100 instructions (docs/performance.md). It does not allocate. d is used by one
-// goroutine at a time. Any context.
+// Interrupts are off for at most some 5,200 instructions (docs/performance.md). It
+// does not allocate. d is used by one goroutine at a time. Any context.
 func (e *Endpoint) Send(d *Dest, payload []byte) bool {
 	x := sendSection{e: e, d: d, payload: payload}
 	trap.Run(send, trap.NoEscape(unsafe.Pointer(&x)))

@@ -97,9 +97,9 @@ func (e *Endpoint) isUDP(p []byte) bool {
 	}
 	at := ethLen + ip6Len
 	switch {
-	case p[12] == typeIPv4>>8 && p[13] == typeIPv4&0xff && p[ethLen+9] == protoUDP:
+	case typeOf(p) == typeIPv4 && p[ethLen+9] == protoUDP:
 		at = ethLen + int(p[ethLen]&15)*4
-	case p[12] == typeIPv6>>8 && p[13] == typeIPv6&0xff && p[ethLen+6] == protoUDP:
+	case typeOf(p) == typeIPv6 && p[ethLen+6] == protoUDP:
 	default:
 		return false
 	}
@@ -124,14 +124,12 @@ func (e *Endpoint) inputUDP(p []byte) bool {
 	*from = Peer{VLAN: e.rxVLAN}
 	ip := p[ethLen:]
 	var addrs, u []byte
-	if p[12] == typeIPv4>>8 && p[13] == typeIPv4&0xff {
-		header, total := int(ip[0]&15)*4, int(binary.BigEndian.Uint16(ip[2:]))
-		if ip[0]>>4 != 4 || header < ip4Len || total < header+udpLen || total > len(ip) ||
-			ip[6]&0x3f != 0 || ip[7] != 0 || // a fragment
-			fold(sum(ip[:header], 0)) != 0xffff || !e.isLocal4(ip[16:20]) {
+	if typeOf(p) == typeIPv4 {
+		var ok bool
+		if u, ok = e.payload4(ip, udpLen); !ok {
 			return false
 		}
-		addrs, u = ip[12:20], ip[header:total]
+		addrs = ip[12:20]
 		copy(from.IP[:], ip[12:16])
 	} else {
 		n := int(binary.BigEndian.Uint16(ip[4:]))

@@ -1,4 +1,4 @@
-package netconsole
+package console
 
 import "testing"
 
