@@ -16,8 +16,7 @@ import (
 // that a timer brings. What lingers and for how long depends on what the
 // runtime's own threads do meanwhile, so tests try more than once.
 type lingerRig struct {
-	fd, epoll int
-	id        kernel.SocketID
+	watched
 	data      []byte
 	datagrams int // that the timer brings at once
 	buf       [64]byte
@@ -25,24 +24,47 @@ type lingerRig struct {
 
 const lingerTries = 200
 
-func newLingerRig(t *testing.T) *lingerRig {
+// watched is a non-blocking socket without a service, and an epoll that watches it for
+// edges.
+type watched struct {
+	fd, epoll int
+	id        kernel.SocketID
+}
+
+func watch(t *testing.T, typ int, events uint32) (w watched) {
 	t.Helper()
 	inImage(t)
 	stop := kernel.ServeAlone()
-	r := &lingerRig{data: []byte("soon"), datagrams: 1}
 	var err error
-	if r.fd, err = syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_NONBLOCK, 0); err != nil {
+	if w.fd, err = syscall.Socket(syscall.AF_INET, typ|syscall.SOCK_NONBLOCK, 0); err != nil {
 		t.Fatal(err)
 	}
-	if r.epoll, err = syscall.EpollCreate1(0); err != nil {
+	if w.epoll, err = syscall.EpollCreate1(0); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { syscall.Close(r.fd); syscall.Close(r.epoll); stop() })
-	r.id = kernel.SocketOf(r.fd)
-	ev := syscall.EpollEvent{Events: syscall.EPOLLIN | 1<<31} // EPOLLET
-	if err := syscall.EpollCtl(r.epoll, syscall.EPOLL_CTL_ADD, r.fd, &ev); err != nil {
+	t.Cleanup(func() { syscall.Close(w.fd); syscall.Close(w.epoll); stop() })
+	w.id = kernel.SocketOf(w.fd)
+	ev := syscall.EpollEvent{Events: events | 1<<31} // EPOLLET
+	if err := syscall.EpollCtl(w.epoll, syscall.EPOLL_CTL_ADD, w.fd, &ev); err != nil {
 		t.Fatal(err)
 	}
+	return w
+}
+
+// told reports whether the epoll has an event.
+func (w *watched) told(t *testing.T) bool {
+	t.Helper()
+	var ev [1]syscall.EpollEvent
+	n, err := syscall.EpollWait(w.epoll, ev[:], 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n > 0
+}
+
+func newLingerRig(t *testing.T) *lingerRig {
+	t.Helper()
+	r := &lingerRig{watched: watch(t, syscall.SOCK_DGRAM, syscall.EPOLLIN), data: []byte("soon"), datagrams: 1}
 	if theRig = r; bringer == nil {
 		from := &kernel.SockAddr{}
 		bringer = kernel.NewTimer(func() {
@@ -72,17 +94,6 @@ func (r *lingerRig) receive(flags uintptr) (n int, err error) {
 		return 0, e
 	}
 	return int(m), nil
-}
-
-// told reports whether the epoll has an event.
-func (r *lingerRig) told(t *testing.T) bool {
-	t.Helper()
-	var ev [1]syscall.EpollEvent
-	n, err := syscall.EpollWait(r.epoll, ev[:], 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n > 0
 }
 
 // drain takes what there is once the timer has brought it.
@@ -218,31 +229,15 @@ func TestReceiveDoesNotLingerWhenItIsToldNotToWait(t *testing.T) {
 // streamRig is a non-blocking stream, connected to nobody, whose ring is full until a
 // timer takes something out.
 type streamRig struct {
-	fd, epoll int
-	id        kernel.SocketID
-	size      int // of its ring
-	fill      []byte
+	watched
+	size int // of its ring
+	fill []byte
 }
 
 func newStreamRig(t *testing.T) *streamRig {
 	t.Helper()
-	inImage(t)
-	stop := kernel.ServeAlone()
-	r := &streamRig{fill: make([]byte, 256<<10)}
-	var err error
-	if r.fd, err = syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	if r.epoll, err = syscall.EpollCreate1(0); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { syscall.Close(r.fd); syscall.Close(r.epoll); stop() })
-	r.id = kernel.SocketOf(r.fd)
+	r := &streamRig{watched: watch(t, syscall.SOCK_STREAM, syscall.EPOLLOUT), fill: make([]byte, 256<<10)}
 	kernel.SocketConnected(r.id)
-	ev := syscall.EpollEvent{Events: syscall.EPOLLOUT | 1<<31} // EPOLLET
-	if err := syscall.EpollCtl(r.epoll, syscall.EPOLL_CTL_ADD, r.fd, &ev); err != nil {
-		t.Fatal(err)
-	}
 	if theStream = r; taker == nil {
 		taker = kernel.NewTimer(func() { kernel.SocketSent(theStream.id, theStream.size/2) })
 	}
@@ -279,17 +274,6 @@ func (r *streamRig) pour(t *testing.T) (sum int) {
 		}
 		sum += n
 	}
-}
-
-// told reports whether the epoll has an event.
-func (r *streamRig) told(t *testing.T) bool {
-	t.Helper()
-	var ev [1]syscall.EpollEvent
-	n, err := syscall.EpollWait(r.epoll, ev[:], 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n > 0
 }
 
 func TestSendLingersForRoomThatComesSoon(t *testing.T) {

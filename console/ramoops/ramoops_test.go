@@ -52,6 +52,13 @@ func log(s *Store, from, to int) {
 	}
 }
 
+// logAndPanic logs the records up to panic, and those up to end in a panic.
+func logAndPanic(s *Store, panic, end int) {
+	log(s, 0, panic)
+	s.Panic()
+	log(s, panic, end)
+}
+
 // whole fails unless the records of l are those from first to last, unchanged.
 func whole(t *testing.T, records []Record, first, last int) {
 	t.Helper()
@@ -74,9 +81,7 @@ func TestTheNextLifeFindsTheRecords(t *testing.T) {
 	if len(s.Lives()) != 0 {
 		t.Fatalf("found in garbage: %v", s.Lives())
 	}
-	log(s, 0, 50)
-	s.Panic()
-	log(s, 50, 60)
+	logAndPanic(s, 50, 60)
 	lives := open(t, mem).Lives()
 	if len(lives) != 1 || lives[0].Number != 1 || lives[0].Damaged != 0 || lives[0].Sent {
 		t.Fatalf("%+v", lives)
@@ -88,9 +93,7 @@ func TestTheNextLifeFindsTheRecords(t *testing.T) {
 func TestOfALongLogTheNewestIsKeptAndOfAPanicTheBeginning(t *testing.T) {
 	mem := memory(64 << 10)
 	s := open(t, mem)
-	log(s, 0, 3000)
-	s.Panic()
-	log(s, 3000, 4000)
+	logAndPanic(s, 3000, 4000)
 	l := open(t, mem).Lives()[0]
 	if l.Damaged != 0 {
 		t.Errorf("%d damaged", l.Damaged)
@@ -216,9 +219,7 @@ func TestARecordHalfWrittenIsDroppedAndCounted(t *testing.T) {
 func TestPstoresFilesAndErasing(t *testing.T) {
 	mem := memory(64 << 10)
 	s := open(t, mem)
-	log(s, 0, 3)
-	s.Panic()
-	log(s, 3, 5)
+	logAndPanic(s, 3, 5)
 	s = open(t, mem)
 	files := s.Files()
 	if len(files) != 2 || files[0].Name != "dmesg-ramoops-0" || files[1].Name != "console-ramoops-0" {
@@ -255,9 +256,7 @@ func TestPstoresFilesAndErasing(t *testing.T) {
 func TestReplayKeepsToItsBudgetAndSaysWhatItWas(t *testing.T) {
 	mem := memory(64 << 10)
 	s := open(t, mem)
-	log(s, 0, 50)
-	s.Panic()
-	log(s, 50, 60)
+	logAndPanic(s, 50, 60)
 	l := open(t, mem).Lives()[0]
 	for _, budget := range []int{1 << 20, 10000, 3000, 0} {
 		used := 0
@@ -315,9 +314,7 @@ func TestWritingDoesNotAllocate(t *testing.T) {
 func FuzzOpen(f *testing.F) {
 	good := memory(16 << 10)
 	s, _ := Open(good, Config{})
-	log(s, 0, 30)
-	s.Panic()
-	log(s, 30, 33)
+	logAndPanic(s, 30, 33)
 	f.Add(good, uint32(4), []byte("x"))
 	f.Add(good, uint32(100), bytes.Repeat([]byte{0xff}, 50))
 	f.Add([]byte{}, uint32(0), []byte{})

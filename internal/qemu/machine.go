@@ -135,15 +135,13 @@ func (m *Machine) note(e Event) {
 // the guest can have noticed.
 func (m *Machine) SetLink(up bool) error {
 	// The answer is for nobody: it passes by among the events.
-	_, err := fmt.Fprintf(m.links.qmp.conn, `{"execute":"set_link","arguments":{"name":"net0","up":%v}}`, up)
-	return err
+	return m.links.qmp.send("set_link", fmt.Sprintf(`{"name":"net0","up":%v}`, up))
 }
 
 // SaveMemory writes size bytes of physical memory from addr on to a file. It returns
 // before QEMU has done so: the file is complete when it is that long.
 func (m *Machine) SaveMemory(addr, size uint32, file string) error {
-	_, err := fmt.Fprintf(m.links.qmp.conn, `{"execute":"pmemsave","arguments":{"val":%d,"size":%d,"filename":%q}}`, addr, size, file)
-	return err
+	return m.links.qmp.send("pmemsave", fmt.Sprintf(`{"val":%d,"size":%d,"filename":%q}`, addr, size, file))
 }
 
 // Forwards returns the forwards with the ports they got, in the order of
@@ -180,7 +178,7 @@ func (m *Machine) Status() int { return m.cmd.ProcessState.ExitCode() }
 
 // Reset resets the machine, as a button would, and does not wait for it. RAM
 // keeps its contents but for what QEMU loads: image, boot arguments, Options.Load.
-func (m *Machine) Reset() error { return m.links.qmp.send("system_reset") }
+func (m *Machine) Reset() error { return m.links.qmp.send("system_reset", "{}") }
 
 // Events returns what QEMU reported since the CPU was started, at most the
 // first 64 events.

@@ -67,16 +67,17 @@ func (q *qmp) bound(ctx context.Context) func() {
 	return func() { stop() }
 }
 
-// send sends a command. Its answer is for command, or events, to read.
-func (q *qmp) send(name string) error {
+// send sends a command with arguments, a JSON object. Its answer is for command, or
+// events, to read.
+func (q *qmp) send(name, arguments string) error {
 	// No newline: QEMU would leave it unread, and a socket closed with bytes
 	// unread resets the connection.
-	_, err := fmt.Fprintf(q.conn, `{"execute":%q}`, name)
+	_, err := fmt.Fprintf(q.conn, `{"execute":%q,"arguments":%s}`, name, arguments)
 	return err
 }
 
 func (q *qmp) command(name string, event func(Event)) error {
-	if err := q.send(name); err != nil {
+	if err := q.send(name, "{}"); err != nil {
 		return err
 	}
 	for {
