@@ -52,10 +52,11 @@ const (
 // klog is a log: the ring, what feeds it and what it feeds. All fields are
 // used in trap context only unless they say otherwise.
 type klog struct {
-	ring     ring
-	clock    func() int64 // set before use
+	clock    func() int64  // set before use
+	caller   func() uint32 // the thread, set before use
 	consoles consoles
 	streams  [2]Stream // descriptors 1 and 2
+	ring     ring      // large, so last: what is behind it is dearer to reach
 }
 
 // std is the log of the firmware. It lies in static memory, so that a panic
@@ -69,7 +70,7 @@ func SetClock(now func() int64) { std.clock = now }
 
 // SetCaller sets what tells the number of the thread that logs, callable in trap
 // context; 0: none. To be set like the clock.
-func SetCaller(caller func() uint32) { std.ring.caller = caller }
+func SetCaller(caller func() uint32) { std.caller = caller }
 
 // Emit appends a record and flushes the consoles. One newline at the end of
 // the text is dropped; a text longer than MaxText is continued in further
@@ -77,7 +78,7 @@ func SetCaller(caller func() uint32) { std.ring.caller = caller }
 // out. Trap context; callable from within a console's Write, where it only
 // appends and the flush in progress goes on to the new record.
 func Emit(level Level, facility uint8, text, dict []byte) {
-	std.emit(level, facility, text, dict)
+	std.append(kind(level, facility), line(text), dict)
 	std.flush(flushBudget)
 }
 
@@ -113,16 +114,67 @@ func (l *klog) now() int64 {
 
 // emit appends one record or more; it flushes nothing.
 func (l *klog) emit(level Level, facility uint8, text, dict []byte) {
-	if n := len(text); n > 0 && text[n-1] == '\n' {
-		text = text[:n-1]
+	l.append(kind(level, facility), line(text), dict)
+}
+
+// kind is a level and a facility in one, to which continues is added for a record that
+// continues the one before it.
+func kind(level Level, facility uint8) uint32 { return uint32(level&7) | uint32(facility&31)<<8 }
+
+const continues = 1 << 16
+
+// line is a text without its newline.
+func line(text []byte) []byte {
+	if n := len(text) - 1; n >= 0 && text[n] == '\n' {
+		return text[:n]
+	}
+	return text
+}
+
+// append is emit of a kind and a line. Most often consoles are about to be
+// offered just this record, so it is put there too, unless one is being offered
+// something.
+func (l *klog) append(kind uint32, text, dict []byte) {
+	if len(text) > MaxText || len(dict) > MaxDict {
+		l.appendLong(kind, text, dict)
+		return
+	}
+	thread := uint16(0)
+	if l.caller != nil {
+		thread = uint16(l.caller() & 1023)
 	}
 	now := l.now()
-	cont := false
-	for len(text) > MaxText {
-		l.ring.append(level, facility, cont, now, text[:MaxText], nil)
-		text, cont = text[MaxText:], true
+	if l.consoles.flushing {
+		var h header
+		h.set(kind, thread, now, len(text), len(dict))
+		l.ring.append(&h, text, dict)
+		return
 	}
-	l.ring.append(level, facility, cont, now, text, fitDict(dict))
+	l.consoles.flushing = true // to what interrupts
+	o := &l.consoles.offer
+	o.loaded = false
+	h := &o.header
+	h.set(kind, thread, now, len(text), len(dict))
+	pos := l.ring.append(h, text, dict)
+	o.rec.describe(h)
+	copy(o.rec.Text[:], text)
+	if len(dict) > 0 {
+		copy(o.rec.Dict[:], dict)
+	}
+	o.at.seq, o.at.pos = h.seq, pos
+	o.next.seq, o.next.pos = h.seq+1, pos+h.size()
+	o.loaded = true
+	l.consoles.flushing = false
+}
+
+// appendLong appends a text as several records, each continuing the one before it.
+func (l *klog) appendLong(kind uint32, text, dict []byte) {
+	for len(text) > MaxText {
+		l.append(kind, text[:MaxText], nil)
+		text = text[MaxText:]
+		kind |= continues
+	}
+	l.append(kind, text, fitDict(dict))
 }
 
 // Grow makes the ring size bytes large (Linux: log_buf_len=), rounded up to a

@@ -6,6 +6,9 @@ import "unsafe"
 // backslash, as \xNN, at most room bytes of output, and returns how many bytes of p
 // found room. Any context.
 func AppendEscaped(b, p []byte, room int) ([]byte, int) {
+	if n := len(p); n <= room && CopyPlain(b[len(b):cap(b)], p) {
+		return b[:len(b)+n], n // as most are
+	}
 	i := 0
 	for i < len(p) {
 		run := p[i:]
@@ -26,14 +29,20 @@ func AppendEscaped(b, p []byte, room int) ([]byte, int) {
 	return b, i
 }
 
+// CopyPlain copies p to the beginning of dst and reports whether that is p escaped: it
+// had room, and nothing is to be escaped. It is never for less than 16 bytes. Any
+// context.
+func CopyPlain(dst, p []byte) bool {
+	n := len(p)
+	return n >= 16 && n <= len(dst) && copyPlain(unsafe.Pointer(&dst[0]), unsafe.Pointer(&p[0]), n)
+}
+
 const hexDigits = "0123456789abcdef"
 
 func plain(c byte) bool { return c-0x20 < 0x7f-0x20 && c != '\\' }
 
-// plainRun returns how many bytes at the beginning of p are plain. Most are, in most
-// records, so it looks at four at a time.
+// plainRun returns how many bytes at the beginning of p are plain.
 func plainRun(p []byte) int {
-	const ones, tops = 0x01010101, 0x80808080
 	n := 0
 	for n < len(p) && uintptr(unsafe.Pointer(&p[n]))%4 != 0 {
 		if !isPlain[p[n]] {
@@ -41,15 +50,7 @@ func plainRun(p []byte) int {
 		}
 		n++
 	}
-	for n+4 <= len(p) {
-		v := *(*uint32)(unsafe.Pointer(&p[n]))
-		slash, del := v^'\\'*ones, v^0x7f*ones
-		// The top bit of a byte is set if the byte, or one below it that has
-		// stopped the search already, is 0x80 or more, less than 0x20, a
-		// backslash, or 0x7f.
-		if (v|(v-0x20*ones)|(slash-ones)&^slash|(del-ones)&^del)&tops != 0 {
-			break
-		}
+	for n+4 <= len(p) && odd(*(*uint32)(unsafe.Pointer(&p[n])))&tops == 0 {
 		n += 4
 	}
 	for n < len(p) && isPlain[p[n]] {
@@ -57,6 +58,13 @@ func plainRun(p []byte) int {
 	}
 	return n
 }
+
+const ones, tops = 0x01010101, 0x80808080
+
+// odd sets the top bit of a byte of v that is 0x80 or more, 0x7f, less than 0x20, or a
+// backslash, in this order, and of none if there is no such byte: only such a byte
+// lends to or borrows from its neighbour.
+func odd(v uint32) uint32 { return v | (v + ones) | (v - 0x20*ones) | ((v ^ '\\'*ones) - ones) }
 
 // isPlain is plain as a table, which is faster.
 var isPlain = func() (t [256]bool) {

@@ -1,6 +1,10 @@
 package console
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/gasp-go/gasp/board/word"
+)
 
 // A flush outside of a panic offers each console at most flushBudget records,
 // so that a long log does not hold interrupts off for long; the rest follows
@@ -42,7 +46,11 @@ func (l *klog) panic() {
 	l.flushStreams()
 	for i := range c.slot {
 		r := c.slot[i].Load()
-		if r == nil || r.faults > 1 {
+		if r == nil {
+			continue
+		}
+		if r.faults > 1 {
+			word.Store(&c.used, word.Load(&c.used)&^(1<<i))
 			continue
 		}
 		r.max = Debug
@@ -68,72 +76,127 @@ func (l *klog) flush(budget int) {
 		return
 	}
 	c.flushing = true
-	l.expireStreams()
-	if c.panicked {
-		budget = len(l.ring.mem()) / recordHeader
+	if l.streams[0].n|l.streams[1].n != 0 {
+		l.expireStreams()
 	}
-	todo := c.used.Load() & (1<<MaxConsoles - 1) // the slots whose console may take more
-	for progress := true; progress && budget > 0; budget-- {
-		progress = false
-		newest := l.ring.state().next
+	if c.panicked {
+		budget = maxRing / recordHeader
+	}
+	todo := word.Load(&c.used) & (1<<MaxConsoles - 1) // the slots whose console may take more
+	if c.fastOnly {
+		todo &^= word.Load(&c.slow)
+	}
+	newest := l.ring.state().next
+	behind := !c.offer.loaded
+	if !behind {
+		var told bool
+		if todo, told, behind = l.handOut(todo, newest); told {
+			budget--
+		}
+	}
+	for ; behind && budget > 0; budget-- {
+		newest = l.ring.state().next
+		behind = false
 		for left := todo; left != 0; left &= left - 1 {
-			i := bits.TrailingZeros32(left)
-			r := c.slot[i].Load()
-			if r == nil || r.faults > 1 || r.slow && c.fastOnly {
+			i := bits.TrailingZeros32(left) & (MaxConsoles - 1)
+			r := word.LoadPointer(&c.slot[i])
+			if r == nil {
 				todo &^= 1 << i
 				continue
 			}
-			if r.pending == 0 && r.next.seq == newest {
-				continue // most often, the second time round
+			if same(r.next.seq, newest) && same(r.pending, 0) || !l.load(r) {
+				continue
 			}
-			took, waits := l.offer(r, i)
-			progress = progress || took
-			if waits {
+			if l.tell(r, i) {
+				behind = behind || !same(r.next.seq, newest)
+			} else {
 				todo &^= 1 << i
 			}
 		}
+		// A console's driver may have logged something.
+		behind = behind || !same(l.ring.state().next, newest)
 	}
 	c.flushing = false
 }
 
-// offer offers a console its next record, if there is one. It reports whether
-// the console took a record, and whether it refused one.
-func (l *klog) offer(r *Registration, i int) (took, waits bool) {
+// handOut gives the record that is on offer, most often the one just logged and the only
+// one that waits, to the consoles that are to get it next. It returns the consoles
+// without those that refused it, whether there was any, and whether there may be more
+// to do.
+func (l *klog) handOut(todo uint32, newest uint64) (left uint32, told, more bool) {
 	c := &l.consoles
+	o := &c.offer
+	for left = todo; todo != 0; todo &= todo - 1 {
+		i := bits.TrailingZeros32(todo) & (MaxConsoles - 1)
+		r := word.LoadPointer(&c.slot[i])
+		if r == nil || r.next.pos != o.at.pos || !same(r.next.seq, o.at.seq) || !same(r.pending, 0) || !r.wants(&o.header) {
+			more = true
+			continue
+		}
+		told = true
+		c.current = i + 1
+		if !r.con.Write(&o.rec) {
+			left &^= 1 << i
+			continue
+		}
+		r.next.seq, r.next.pos = o.next.seq, o.next.pos // the compiler calls for a struct
+		r.written++
+	}
+	c.current = 0
+	return left, told, more || !same(o.next.seq, newest) || !same(l.ring.state().next, newest)
+}
+
+// tell offers a console what is on offer, and reports whether it took that.
+func (l *klog) tell(r *Registration, i int) bool {
+	c := &l.consoles
+	o := &c.offer
+	c.current = i + 1
+	done := r.con.Write(&o.rec)
+	c.current = 0
+	switch {
+	case !done:
+		return false
+	case !o.loaded: // it was a notice
+		r.pending -= o.rec.Lost
+	default:
+		r.next = o.next
+		r.written++
+	}
+	return true
+}
+
+// same is a == b in fewer instructions than the compiler makes of it on a CPU of 32
+// bits.
+func same(a, b uint64) bool {
+	return (uint32(a)^uint32(b))|(uint32(a>>32)^uint32(b>>32)) == 0
+}
+
+// load puts on offer what a console is to get next: a record, or the notice that some
+// are gone. It reports whether there is something.
+func (l *klog) load(r *Registration) bool {
+	o := &l.consoles.offer
 	var h header
 	lost, ok := l.ring.skip(&r.next, r, &h)
 	r.lost += lost
 	r.pending += lost
+	if r.pending == 0 && ok && o.loaded && o.at == r.next {
+		return true
+	}
+	o.loaded = false
 	switch {
 	case r.pending > 0:
 		at := l.now()
 		if ok {
 			at = h.time
 		}
-		c.rec.SetLost(r.pending, r.next.seq, at)
-		c.loaded = false
+		o.rec.SetLost(r.pending, r.next.seq, at)
+		return true
 	case ok:
-		// Whoever is offered a record after another has it in memory already.
-		if !c.loaded || c.rec.Seq != h.seq {
-			c.loaded = false
-			l.ring.load(&r.next, &h, &c.rec)
-			c.loaded = true
-		}
-	default:
-		return false, false
+		l.ring.load(&r.next, &h, &o.rec)
+		o.at, o.next, o.header = r.next, r.next, h
+		o.next.advance(&h)
+		o.loaded = true
+		return true
 	}
-
-	c.current = i + 1
-	done := r.con.Write(&c.rec)
-	c.current = 0
-	if !done {
-		return false, true
-	}
-	if c.rec.Lost > 0 {
-		r.pending -= c.rec.Lost
-		return true, false
-	}
-	r.next.advance(&h)
-	r.written++
-	return true, false
+	return false
 }

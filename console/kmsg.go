@@ -6,19 +6,6 @@ import (
 	"strconv"
 )
 
-// AppendHeader appends what begins a record in Linux's /dev/kmsg and extended
-// netconsole: level (facility<<3 | level), number, microseconds and "-", or "c" for a
-// record that continues the one before it. Any context.
-func AppendHeader(dst []byte, r *Record) []byte {
-	dst = AppendUint(dst, uint64(r.Facility)<<3|uint64(r.Level))
-	dst = AppendUint(append(dst, ','), r.Seq)
-	dst = AppendUint(append(dst, ','), uint64(max(r.Time, 0))/1000)
-	if r.Cont {
-		return append(dst, ",c"...)
-	}
-	return append(dst, ",-"...)
-}
-
 // AppendKmsg appends a record as Linux's /dev/kmsg has it: the header, ";" and the
 // text, and a line that begins with a space for each entry of the dictionary. Bytes
 // that are not printable ASCII, and the backslash, are written \xNN.

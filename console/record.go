@@ -9,6 +9,7 @@ const (
 // Record is one record of the log. It holds no pointers and is large; use one
 // again and again.
 type Record struct {
+	// Seq and Time come first: package ramoops takes them as four words.
 	Seq      uint64 // 0, 1, 2, ... since boot
 	Time     int64  // nanoseconds since boot
 	Lost     uint64 // not 0: this is no record of the ring but the notice that Lost records before it are gone

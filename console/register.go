@@ -76,13 +76,23 @@ type consoles struct {
 	// finds a whole registration or none.
 	slot [MaxConsoles]atomic.Pointer[Registration]
 	used atomic.Uint32 // bit i: slot i has had a registration
+	slow atomic.Uint32 // and it was a slow console's
 
 	flushing bool
 	panicked bool
-	fastOnly bool   // in a panic: the slow ones have to wait
-	current  int    // 1 + index of the console being called, 0: none
-	rec      Record // the record on offer; static, since it is large and leaves through an interface
-	loaded   bool   // rec is what the ring has under its number
+	fastOnly bool // in a panic: the slow ones have to wait
+	current  int  // 1 + index of the console being called, 0: none
+	offer    offer
+}
+
+// offer is the record on offer. It is static, since it is large and leaves through an
+// interface.
+type offer struct {
+	loaded bool   // rec is what the ring has, or had,
+	at     cursor // here
+	next   cursor // behind it
+	header header
+	rec    Record
 }
 
 // Register adds a console. It gets every record that still exists, from the
@@ -103,6 +113,11 @@ func (l *klog) register(c Console, max Level) (*Registration, error) {
 	for i := range l.consoles.slot {
 		if l.consoles.slot[i].Load() != nil {
 			continue
+		}
+		if slow := l.consoles.slow.Load() &^ (1 << i); r.slow {
+			l.consoles.slow.Store(slow | 1<<i)
+		} else {
+			l.consoles.slow.Store(slow)
 		}
 		l.consoles.slot[i].Store(r)
 		l.consoles.used.Or(1 << i)

@@ -3,6 +3,8 @@ package console
 import (
 	"sync/atomic"
 	"unsafe"
+
+	"github.com/gasp-go/gasp/board/word"
 )
 
 // RingSize is the memory of the ring in bytes unless Grow made it larger; a
@@ -55,13 +57,11 @@ type ring struct {
 
 	hint cursor // where the last read ended, for those who read in order
 
+	step func() // tests: called at every store of an append that shows, may not return
+
 	grown bool   // big is in use
 	big   []byte // set on a goroutine before that
 	buf   [RingSize / 8]uint64
-
-	caller func() uint32 // the thread, set before use
-
-	step func() // tests: called at every store of an append, may not return
 }
 
 // state is what the ring holds.
@@ -85,6 +85,12 @@ type header struct {
 	time            int64
 }
 
+// set sets all of h but the number.
+func (h *header) set(kind uint32, thread uint16, time int64, text, dict int) {
+	h.text, h.dict, h.time = text, dict, time
+	h.level, h.facility, h.cont, h.thread = uint8(kind), uint8(kind>>8), kind&continues != 0, thread
+}
+
 func (h *header) size() uint32 { return sizeOf(h.text, h.dict) }
 
 func sizeOf(text, dict int) uint32 { return uint32(recordHeader+text+dict+7) &^ 7 }
@@ -94,52 +100,48 @@ func (g *ring) mem() []byte {
 	if g.grown {
 		return g.big
 	}
-	return unsafe.Slice((*byte)(unsafe.Pointer(&g.buf)), RingSize)
+	return (*[RingSize]byte)(unsafe.Pointer(&g.buf))[:]
 }
 
 // state is the valid state.
-func (g *ring) state() *state { return &g.states[g.published.Load()%(2*maxDepth)] }
+func (g *ring) state() *state { return &g.states[word.Load(&g.published)%(2*maxDepth)] }
 
-// append adds a record. text and dict are within their bounds.
-func (g *ring) append(level Level, facility uint8, cont bool, now int64, text, dict []byte) {
-	thread := uint32(0)
-	if g.caller != nil {
-		thread = g.caller()
-	}
+// append adds the record with the header h, whose seq it sets, and returns its
+// position. text and dict are within their bounds and as long as h says.
+func (g *ring) append(h *header, text, dict []byte) (at uint32) {
 	depth := g.depth
 	g.depth++
 	if depth < 0 || depth >= maxDepth {
 		depth = maxDepth - 1
 	}
-	at, seq := g.reserve(sizeOf(len(text), len(dict)), uint32(depth))
+	at, h.seq = g.reserve(h.size(), uint32(depth))
 
 	m := g.mem()
-	w := word(m, at+16)
+	w := pair(m, at+16)
 	atomic.StoreUint32(&w[1], 0)
 	g.stepped()
-	w[0] = uint32(len(text)) | uint32(len(dict))<<16
+	w[0] = uint32(h.text) | uint32(h.dict)<<16
+	v := pair(m, at)
+	v[0], v[1] = uint32(h.seq), uint32(h.seq>>32)
+	v = pair(m, at+8)
+	v[0], v[1] = uint32(h.time), uint32(h.time>>32)
 	g.stepped()
-	v := word(m, at)
-	v[0] = uint32(seq)
-	g.stepped()
-	v[1] = uint32(seq >> 32)
-	g.stepped()
-	v = word(m, at+8)
-	v[0] = uint32(now)
-	g.stepped()
-	v[1] = uint32(now >> 32)
-	g.stepped()
-	g.put(m, at+recordHeader, text)
+	if i := int(at+recordHeader) & (len(m) - 1); g.step == nil && len(text) <= len(m)-i {
+		copy(m[i:], text) // most often
+	} else {
+		g.put(m, at+recordHeader, text)
+	}
 	if len(dict) > 0 {
 		g.put(m, at+recordHeader+uint32(len(text)), dict)
 	}
-	c := uint32(level&7) | uint32(facility&31)<<8 | thread>>7&7<<13 | thread&127<<17 | recordMagic<<24
-	if cont {
+	c := uint32(h.level) | uint32(h.facility)<<8 | uint32(h.thread>>7&7)<<13 | uint32(h.thread&127)<<17 | recordMagic<<24
+	if h.cont {
 		c |= 1 << 16
 	}
-	atomic.StoreUint32(&w[1], c)
+	word.Store((*atomic.Uint32)(unsafe.Pointer(&w[1])), c)
 	g.stepped()
 	g.depth--
+	return at
 }
 
 // reserve makes room for a record of that size, and returns its position and
@@ -148,27 +150,24 @@ func (g *ring) reserve(need, depth uint32) (at uint32, seq uint64) {
 	m := g.mem()
 	size := uint32(len(m))
 	for {
-		v := g.published.Load()
+		v := word.Load(&g.published)
 		slot := 2 * depth
 		if v%(2*maxDepth) == slot {
 			slot++
 		}
-		s := &g.states[slot]
-		*s = g.states[v%(2*maxDepth)]
-		if s.head&7 != 0 || s.head-s.tail > size || s.first > s.next {
+		was, s := &g.states[v%(2*maxDepth)], &g.states[slot%(2*maxDepth)]
+		at, seq = was.head, was.next
+		s.tail, s.first = was.tail, was.first
+		if at&7 != 0 || at-s.tail > size || int64(seq-s.first) < 0 {
 			// Written over. Begin anew behind what was there.
-			s.head = (s.head + 7) &^ 7
-			s.tail, s.first = s.head, s.next
+			at = (at + 7) &^ 7
+			s.tail, s.first = at, seq
 		}
-		g.stepped()
-		for s.head+need-s.tail > size {
+		for at+need-s.tail > size {
+			s.head, s.next = at, seq
 			g.evict(m, s)
-			g.stepped()
 		}
-		seq, at = s.next, s.head
-		s.next++
-		g.stepped()
-		s.head += need
+		s.head, s.next = at+need, seq+1
 		g.stepped()
 		if g.published.CompareAndSwap(v, (v>>4+1)<<4|slot) {
 			g.stepped()
@@ -190,7 +189,7 @@ func (g *ring) interrupted() { g.depth = 0 }
 
 // evict drops the oldest record of s.
 func (g *ring) evict(m []byte, s *state) {
-	w, v := word(m, s.tail+16), word(m, s.tail)
+	w, v := pair(m, s.tail+16), pair(m, s.tail)
 	if text, dict := w[0]&0xffff, w[0]>>16; w[1]>>24 == recordMagic && text <= MaxText && dict <= MaxDict &&
 		v[0] == uint32(s.first) && v[1] == uint32(s.first>>32) && sizeOf(int(text), int(dict)) <= s.head-s.tail {
 		s.tail += sizeOf(int(text), int(dict))
@@ -217,7 +216,7 @@ func (g *ring) headerAt(s *state, pos uint32, h *header) bool {
 	if left < recordHeader || left > uint32(len(m)) || pos&7 != 0 {
 		return false
 	}
-	w := word(m, pos+16)
+	w := pair(m, pos+16)
 	b := atomic.LoadUint32(&w[1])
 	if b>>24 != recordMagic {
 		return false
@@ -225,9 +224,9 @@ func (g *ring) headerAt(s *state, pos uint32, h *header) bool {
 	h.text, h.dict = int(w[0]&0xffff), int(w[0]>>16)
 	h.level, h.facility, h.cont = uint8(b), uint8(b>>8)&31, b>>16&1 != 0
 	h.thread = uint16(b>>17&127 | b>>13&7<<7)
-	v := word(m, pos)
+	v := pair(m, pos)
 	h.seq = uint64(v[0]) | uint64(v[1])<<32
-	v = word(m, pos+8)
+	v = pair(m, pos+8)
 	h.time = int64(uint64(v[0]) | uint64(v[1])<<32)
 	return h.level <= uint8(Debug) && h.text <= MaxText && h.dict <= MaxDict && h.size() <= left
 }
@@ -294,11 +293,16 @@ func (c *cursor) advance(h *header) {
 	c.pos += h.size()
 }
 
-// load copies the record at c, whose header is h, to r.
-func (g *ring) load(c *cursor, h *header, r *Record) {
+// describe sets all of r but its text and dictionary.
+func (r *Record) describe(h *header) {
 	r.Seq, r.Time, r.Lost = h.seq, h.time, 0
 	r.Level, r.Facility, r.Cont, r.Thread = Level(h.level), h.facility, h.cont, h.thread
 	r.N, r.NDict = h.text, h.dict
+}
+
+// load copies the record at c, whose header is h, to r.
+func (g *ring) load(c *cursor, h *header, r *Record) {
+	r.describe(h)
 	g.get(c.pos+recordHeader, r.Text[:clamp(h.text, MaxText)])
 	g.get(c.pos+recordHeader+uint32(h.text), r.Dict[:clamp(h.dict, MaxDict)])
 }
@@ -360,8 +364,8 @@ func (g *ring) grow() {
 	g.grown = true
 }
 
-// word is the two halves of the 8 bytes at a position, which is a multiple of 8.
-func word(m []byte, pos uint32) *[2]uint32 {
+// pair is the two halves of the 8 bytes at a position, which is a multiple of 8.
+func pair(m []byte, pos uint32) *[2]uint32 {
 	return (*[2]uint32)(unsafe.Pointer(&m[pos&uint32(len(m)-8)]))
 }
 

@@ -141,10 +141,14 @@ func TestTheThreadThatLoggedIsKept(t *testing.T) {
 	var l klog
 	var rec Record
 	thread := uint32(0)
-	l.ring.caller = func() uint32 { return thread }
+	l.caller = func() uint32 { return thread }
 	for _, thread = range []uint32{0, 1, 127, 128, 1023, 1024 + 5} {
 		for _, cont := range []bool{false, true} {
-			l.ring.append(Debug, 23, cont, 1, []byte("x"), nil)
+			k := kind(Debug, 23)
+			if cont {
+				k |= continues
+			}
+			l.append(k, []byte("x"), nil)
 			if ok, _ := l.ring.read(l.ring.state().next-1, &rec); !ok || uint32(rec.Thread) != thread%1024 || rec.Level != Debug || rec.Facility != 23 || rec.Cont != cont {
 				t.Errorf("%d: %+v", thread, rec.Thread)
 			}

@@ -91,7 +91,11 @@ func (l *klog) emitStream(s *Stream, more bool) {
 	if s.crash {
 		level = Err
 	}
-	l.ring.append(level, s.facility, cont, l.now(), s.buf[:n], nil)
+	k := kind(level, s.facility)
+	if cont {
+		k |= continues
+	}
+	l.append(k, s.buf[:n], nil)
 }
 
 func (l *klog) flushStreams() {

@@ -34,7 +34,7 @@ func (m *MAC) StartXmit(parts [][]byte, flags netdev.TxFlags) netdev.TxStatus {
 	word.StoreBool(&m.txBusy, true)
 	t := m.tx[word.Load(&m.cur)&1]
 	if t.Done() {
-		m.reclaimed(t.Reclaim())
+		m.quick.txDone.Add(uint32(t.Reclaim()))
 	}
 	buf := t.Buffer()
 	if buf == nil {
@@ -44,8 +44,12 @@ func (m *MAC) StartXmit(parts [][]byte, flags netdev.TxFlags) netdev.TxStatus {
 		return netdev.TxBusy
 	}
 	at := 0
-	for _, p := range parts {
-		at += dma.Copy(buf[at:], p)
+	if len(parts) == 1 { // most often
+		at = dma.Copy(buf, parts[0])
+	} else {
+		for _, p := range parts {
+			at += dma.Copy(buf[at:], p)
+		}
 	}
 	// Short frames are padded with zeros: the buffer still holds some earlier
 	// frame, which is nobody's business.
@@ -126,10 +130,11 @@ func (m *MAC) reclaimed(n int) {
 
 // TxIdle is part of netdev.Driver. Trap context.
 func (m *MAC) TxIdle() bool {
-	if st := m.state.Load(); st != stateOpen && st != stateSeized {
+	if st := word.Load(&m.state); st != stateOpen && st != stateSeized {
 		return true
 	}
-	return m.reclaim() == 0
+	// To take frames back is for the next StartXmit.
+	return !word.LoadBool(&m.dead) && m.tx[word.Load(&m.cur)&1].Idle() || m.reclaim() == 0
 }
 
 // watchdogTime is how long, in ns, a frame may wait in the ring without any

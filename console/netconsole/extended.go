@@ -35,45 +35,87 @@ const (
 // first lines of the dictionary are left out, from its end, then the end of the
 // text; a line TRUNCATED=<n> tells how many bytes these were.
 type extended struct {
-	head  [maxRelease + 80]byte
-	nhead int
-	tail  [maxTail]byte
-	body  [maxBody]byte
-	total int // bytes of the body
-	off   int // of these in earlier datagrams
+	header console.Header
+	nhead  int
+	total  int // bytes of the body
+	off    int // of these in earlier datagrams
+	head   [maxRelease + 80]byte
+	tail   [maxTail]byte
+	body   [maxBody]byte
 }
 
-// begin makes the body of r and reports whether all of it found room.
-func (x *extended) begin(r *console.Record, s *stamp, msgid uint32) (whole bool) {
-	x.off = 0
-	b := append(x.head[:0], s.release...)
-	b = console.AppendHeader(b, r)
-	x.nhead = len(b)
+// line makes the one datagram of a record that is a line of text with nothing to be
+// escaped, and nothing around it but a header, as most are, and returns its length; 0:
+// begin is to make it.
+func (x *extended) line(dst *[maxChunk]byte, r *console.Record, release []byte) int {
+	const most = maxChunk - maxRelease - console.MaxHeader - 2
+	if r.NDict > 0 || r.N > most || r.N < 0 {
+		return 0
+	}
+	n := 0
+	if len(release) > 0 {
+		n = copy(dst[:maxRelease], release)
+	}
+	n += x.header.Put(dst[n:], r)
+	dst[n] = ';'
+	if !console.CopyPlain(dst[n+1:], r.Text[:r.N]) {
+		return 0
+	}
+	n += 1 + r.N
+	dst[n] = '\n'
+	x.off, x.total = 0, 0
+	return n + 1
+}
 
+// begin makes the first datagram of r at dst, which has room for maxChunk bytes, and
+// returns its length. whole tells whether all of r found room in the format; what does
+// not fit the datagram is in the body, for fill.
+func (x *extended) begin(dst []byte, r *console.Record, s *stamp, msgid uint32) (n int, whole bool) {
+	x.off, x.total = 0, 0
+	b := append(x.header.Append(append(dst[:0], s.release...), r), ';')
 	end := s.sysdata.append(x.tail[:0], r, msgid)
-	limit := maxBody - len(s.userdata) - len(end)
+	// Most records fit one datagram and are made where they are sent from.
+	if room := maxChunk - len(b); r.N+r.NDict+len(s.userdata)+len(end) < room {
+		if body, left := s.body(b[:len(b)-1], b[len(b):len(b):maxChunk], r, end, room); left == 0 {
+			return len(b) + len(body), true
+		}
+	}
+	x.nhead = copy(x.head[:], b[:len(b)-1])
+	body, left := s.body(x.head[:x.nhead], x.body[:0], r, end, maxBody)
+	x.total = len(body)
+	return x.fill(dst), left == 0
+}
+
+// body appends the body of r, at most size bytes, and returns how many bytes of the text
+// and the dictionary were left out.
+func (s *stamp) body(head, dst []byte, r *console.Record, end []byte, size int) (body []byte, left int) {
+	limit := size - len(s.userdata) - len(end)
 	if s.auth != nil {
 		limit -= authLen
 	}
-	left := 0
-	b, text := console.AppendEscaped(x.body[:0], r.Message(), limit-1)
+	b, text := console.AppendEscaped(dst, r.Message(), limit-1)
 	if left = r.N - text; left > 0 {
 		// There is a TRUNCATED line to be made room for.
-		b, text = console.AppendEscaped(x.body[:0], r.Message(), limit-1-maxCut)
+		b, text = console.AppendEscaped(dst, r.Message(), limit-1-maxCut)
 		left = r.N - text
 	}
 	b = append(b, '\n')
-	b, skipped := appendDict(b, r.Dictionary(), limit, left > 0)
-	if left += skipped; left > 0 {
+	if r.NDict > 0 {
+		skipped := 0
+		b, skipped = appendDict(b, r.Dictionary(), limit, left > 0)
+		left += skipped
+	}
+	if left > 0 {
 		b = console.AppendUint(append(b, " TRUNCATED="...), uint64(left))
 		b = append(b, '\n')
 	}
-	b = append(append(b, s.userdata...), end...)
-	if s.auth != nil {
-		b = s.auth.sign(x.head[:x.nhead], b)
+	if len(s.userdata)+len(end) > 0 {
+		b = append(append(b, s.userdata...), end...)
 	}
-	x.total = len(b)
-	return left == 0
+	if s.auth != nil {
+		b = s.auth.sign(head, b)
+	}
+	return b, left
 }
 
 // appendDict appends the lines of a dictionary as long as b is not longer than

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/gasp-go/gasp/board/word"
 	"github.com/gasp-go/gasp/console"
 	"github.com/gasp-go/gasp/stack/netpoll"
 )
@@ -189,7 +190,7 @@ var (
 
 // Write implements console.Console. Trap context.
 func (m *member) Write(r *console.Record) bool {
-	t := m.cur.Load()
+	t := word.LoadPointer(&m.cur)
 	return t != nil && t.Write(r)
 }
 

@@ -53,7 +53,7 @@ type Options struct {
 
 // sender is what a Target needs of netpoll.Endpoint.
 type sender interface {
-	SendUDP(d *netpoll.Dest, payload []byte) bool
+	SendDatagram(d *netpoll.Dest, p *netpoll.Datagram, n int) bool
 	Resolve(d *netpoll.Dest) bool
 	Panic()
 }
@@ -70,12 +70,13 @@ type Target struct {
 	read    func(seq uint64, r *console.Record) bool
 
 	stamp      stamp
+	bare       bool // extended, and there is nothing behind a record's text and dictionary
 	msgcounter uint32
 
-	live  stream
 	again *again // nil: not wanted
 
 	stats Stats
+	live  stream // large, so last
 }
 
 // stream is the state of sending one record after the other.
@@ -84,10 +85,10 @@ type stream struct {
 	torn    bool   // and part of it is out
 	seq     uint64 // the record in work
 	lost    uint64
+	n       int // bytes of the datagram that wait to be sent
 	line    console.Line
+	out     netpoll.Datagram
 	ext     extended
-	n       int // bytes of buf that wait to be sent
-	buf     [maxChunk]byte
 }
 
 // Stats counts what a target did. What it lost the log counts
@@ -135,6 +136,7 @@ func newTarget(cfg Config, ep sender, opts Options) (*Target, error) {
 	if t.stamp, err = makeStamp(&cfg, &opts); err != nil {
 		return nil, err
 	}
+	t.bare = cfg.Extended && len(t.stamp.userdata) == 0 && t.stamp.sysdata.Sysdata == (Sysdata{}) && t.stamp.auth == nil
 	if opts.Again {
 		t.again = &again{credit: againBurst * againEvery}
 	}
@@ -195,7 +197,19 @@ func (t *Target) Write(r *console.Record) bool {
 	if t.resolve {
 		t.ep.Resolve(&t.dest)
 	}
-	if !t.send(&t.live, r) {
+	s := &t.live
+	n := 0
+	if t.bare && !s.started {
+		n = s.ext.line((*[maxChunk]byte)(s.out.Payload()), r, t.stamp.release) // as most are
+	}
+	if n > 0 {
+		if !t.ep.SendDatagram(&t.dest, &s.out, n) {
+			t.stats.Refused++
+			s.seq, s.lost, s.torn, s.n, s.started = r.Seq, r.Lost, false, n, true
+			return false
+		}
+		t.stats.Packets++
+	} else if !t.send(s, r) {
 		return false
 	}
 	if t.again != nil {
@@ -217,36 +231,45 @@ func (t *Target) send(s *stream, r *console.Record) bool {
 				return true
 			}
 		}
-		if !t.ep.SendUDP(&t.dest, s.buf[:s.n]) {
+		if !t.ep.SendDatagram(&t.dest, &s.out, s.n) {
 			t.stats.Refused++
 			return false
 		}
 		t.stats.Packets++
 		s.n, s.torn = 0, true
+		if t.cfg.Extended && s.ext.off >= s.ext.total {
+			s.started, s.torn = false, false
+			return true
+		}
 	}
 }
 
 func (t *Target) begin(s *stream, r *console.Record) {
 	torn := s.started && s.torn
-	s.started, s.torn, s.seq, s.lost, s.n = true, false, r.Seq, r.Lost, 0
+	// Until all is made there is nothing: a panic may begin meanwhile.
+	s.started, s.torn, s.seq, s.lost, s.n = false, false, r.Seq, r.Lost, 0
 	if !t.cfg.Extended {
 		s.line.Begin(r, t.time)
-	} else if !s.ext.begin(r, &t.stamp, t.msgid(r.Seq, s == &t.live)) && s == &t.live {
-		t.stats.Truncated++
+	} else {
+		n, whole := s.ext.begin(s.out.Payload(), r, &t.stamp, t.msgid(r.Seq, s == &t.live))
+		if s.n = n; !whole && s == &t.live {
+			t.stats.Truncated++
+		}
 	}
 	if torn {
 		t.stats.Torn++
 		if !t.cfg.Extended {
-			s.buf[0], s.n = '\n', 1 // end the line whose rest is gone
+			s.out.Payload()[0], s.n = '\n', 1 // end the line whose rest is gone
 		}
 	}
+	s.started = true
 }
 
 func (t *Target) fill(s *stream, r *console.Record) int {
 	if t.cfg.Extended {
-		return s.ext.fill(s.buf[:])
+		return s.ext.fill(s.out.Payload())
 	}
-	return s.line.Fill(r, s.buf[:])
+	return s.line.Fill(r, s.out.Payload()[:maxChunk])
 }
 
 // Stats returns a snapshot of the counters. Goroutine.

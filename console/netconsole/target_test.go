@@ -20,12 +20,12 @@ type fakeLink struct {
 	discard  bool
 }
 
-func (l *fakeLink) SendUDP(d *netpoll.Dest, p []byte) bool {
+func (l *fakeLink) SendDatagram(d *netpoll.Dest, p *netpoll.Datagram, n int) bool {
 	if l.fail != nil && l.fail() {
 		return false
 	}
 	if !l.discard {
-		l.sent = append(l.sent, bytes.Clone(p))
+		l.sent = append(l.sent, bytes.Clone(p.Payload()[:n]))
 	}
 	return true
 }

@@ -39,8 +39,8 @@ func (s *Store) Files() []File {
 		}
 		if len(l.console) > 0 {
 			var data []byte
-			for i := range l.console {
-				data = appendLine(data, &l.console[i])
+			for i := range l.Records {
+				data = appendLine(data, &l.Records[i])
 			}
 			files = append(files, File{consoleFile + n, data})
 		}
@@ -55,8 +55,8 @@ func appendLine(dst []byte, r *Record) []byte {
 	return console.AppendLine(dst, &line, true)
 }
 
-// Erase removes a file, from the memory too, as unlinking does in pstore. The error
-// is fs.ErrNotExist.
+// Erase removes a file, from the memory too, as unlinking does in pstore. With a
+// panic's file the log loses those records too. The error is fs.ErrNotExist.
 func (s *Store) Erase(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

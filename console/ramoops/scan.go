@@ -119,7 +119,11 @@ func mixBytes(sum uint32, p []byte) uint32 {
 		p = p[4:]
 	}
 	if len(p) > 0 {
-		sum = mix(sum, tail(p))
+		last := uint32(0)
+		for i, c := range p {
+			last |= uint32(c) << (8 * i)
+		}
+		sum = mix(sum, last)
 	}
 	return sum
 }

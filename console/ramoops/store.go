@@ -5,7 +5,7 @@
 // banks; a life writes to the one that the life before it did not, so the log of
 // a life is there until the life after the next one begins. A bank has two zones:
 // the console zone has the newest records of the life, the dump zone those of its
-// panic, from the first on, as many as fit.
+// panic, from the first on, as many as fit, which are not in the console zone then.
 //
 // A Store is a console (package console): each record is copied into the zone
 // when it is logged, in a panic too, by a few hundred instructions that wait for
@@ -145,7 +145,7 @@ func (b *bank) find() *Life {
 	return l
 }
 
-// join makes Records of what the zones have; a panic's records are in both.
+// join makes Records of what the zones have.
 func (l *Life) join() {
 	l.Records = slices.Concat(l.Dump, l.console)
 	slices.SortStableFunc(l.Records, func(a, b Record) int { return cmp.Compare(a.Seq, b.Seq) })
@@ -174,10 +174,9 @@ func (b *bank) getMark() (life uint32, sent, ok bool) {
 // Write implements console.Console: it copies the record to persistent memory.
 // Trap context.
 func (s *Store) Write(r *console.Record) bool {
-	if s.panicked {
-		s.dump.write(r)
+	if !s.panicked || !s.dump.write(r) {
+		s.console.write(r)
 	}
-	s.console.write(r)
 	return true
 }
 

@@ -1,6 +1,7 @@
 package ramoops
 
 import (
+	"math/bits"
 	"unsafe"
 
 	"github.com/gasp-go/gasp/board/mmio"
@@ -25,7 +26,7 @@ import (
 // is 0 until all else is written: a record that was being written when the
 // reset came is told from one that is whole, and counted.
 const (
-	magic       = 0x72d1a4e5
+	magic       = 0x72d1a4e6
 	headerWords = 10
 	headerSize  = 4 * headerWords
 )
@@ -50,89 +51,59 @@ func sizeOf(text, dict int) uint32 {
 
 // mix adds a word to a sum. For each sum it is one to one in the word, and for
 // each word in the sum: whatever is wrong within one word, the sum tells.
-func mix(sum, w uint32) uint32 {
-	sum = (sum ^ w) * 0x9e3779b1
-	return sum ^ sum>>15
-}
+func mix(sum, w uint32) uint32 { return bits.RotateLeft32(sum, 5) + w }
 
 func at(p []byte, i uint32) *uint32 { return (*uint32)(unsafe.Pointer(&p[i])) }
 
-// tail is the last word of p, whose 1 to 3 bytes are padded with zeros.
-func tail(p []byte) (w uint32) {
-	for i, b := range p {
-		w |= uint32(b) << (8 * i)
-	}
-	return w
-}
-
-// write writes a record. If it is interrupted for good, the next one takes its
-// place. Trap context.
-func (z *zone) write(r *console.Record) {
-	text, dict := r.Message(), r.Dictionary()
-	need := sizeOf(len(text), len(dict))
-	room := uint32(len(z.mem)) - z.pos
-	if need > room {
+// write writes a record and reports whether it found room. If it is interrupted for
+// good, the next one takes its place. Trap context.
+func (z *zone) write(r *console.Record) bool {
+	text, dict := int(min(uint(r.N), console.MaxText)), int(min(uint(r.NDict), console.MaxDict))
+	need := sizeOf(text, dict)
+	if room := uint32(len(z.mem)) - z.pos; need > room {
 		if z.once || need > uint32(len(z.mem)) {
 			z.left++
-			return
+			return false
 		}
 		// What is left there of an older lap would be out of order.
 		clear(z.mem[z.pos:])
 		z.pos = 0
 	}
-	p := z.mem[z.pos : z.pos+need]
-	w := (*[headerWords]uint32)(unsafe.Pointer(&p[0]))
+	p := unsafe.Pointer(&z.mem[z.pos]) // of need bytes
+	w := (*[headerWords]uint32)(p)
+	w[1] = 0
+	mmio.Barrier()
+	from := (*[4]uint32)(unsafe.Pointer(r)) // Seq and Time
+	a, b, c, d := from[0], from[1], from[2], from[3]
+	life, index, lengths := z.life, z.index, uint32(text)|uint32(dict)<<16
 	level := uint32(r.Level) | uint32(r.Facility)<<8
 	if r.Cont {
 		level |= 1 << 16
 	}
-	w[1] = 0
-	mmio.Barrier()
-	w[2], w[3] = z.life, z.index
-	w[4], w[5] = uint32(r.Seq), uint32(r.Seq>>32)
-	w[6], w[7] = uint32(r.Time), uint32(uint64(r.Time)>>32)
-	w[8] = uint32(len(text)) | uint32(len(dict))<<16
-	w[9] = level
-	w[0] = magic
-	sum := mix(mix(magic, z.life), z.index)
-	sum = mix(mix(sum, uint32(r.Seq)), uint32(r.Seq>>32))
-	sum = mix(mix(sum, uint32(r.Time)), uint32(uint64(r.Time)>>32))
-	sum = mix(mix(sum, uint32(len(text))|uint32(len(dict))<<16), level)
-	sum = copySum(sum, p[headerSize:], text)
-	sum = copySum(sum, p[headerSize+4*words(len(text)):], dict)
+	w[0], w[2], w[3] = magic, life, index
+	w[4], w[5], w[6], w[7] = a, b, c, d
+	w[8], w[9] = lengths, level
+	sum := mix(mix(mix(mix(mix(mix(magic, life), index), a), b), c), d)
+	sum = mix(mix(sum, lengths), level)
+	if text > 0 {
+		sum = copySum(sum, unsafe.Add(p, headerSize), unsafe.Pointer(&r.Text), text)
+	}
+	if dict > 0 {
+		sum = copySum(sum, unsafe.Add(p, headerSize+4*words(text)), unsafe.Pointer(&r.Dict), dict)
+	}
 	mmio.Barrier()
 	w[1] = final(sum)
 	// In RAM before anything else happens, such as the reset.
 	mmio.Barrier()
 	z.pos += need
 	z.index++
+	return true
 }
 
 // final makes a sum what is stored: never 0, which stands for none.
 func final(sum uint32) uint32 {
 	if sum == 0 {
 		return 1
-	}
-	return sum
-}
-
-// copySum copies p to whole words at dst, the last padded with zeros, and adds
-// them to a sum. p begins at a multiple of 4 bytes.
-func copySum(sum uint32, dst, p []byte) uint32 {
-	if len(p) == 0 || len(dst) < 4*words(len(p)) {
-		return sum
-	}
-	from, to := unsafe.Pointer(&p[0]), unsafe.Pointer(&dst[0])
-	for n := len(p) / 4; n > 0; n-- {
-		w := *(*uint32)(from)
-		*(*uint32)(to) = w
-		sum = mix(sum, w)
-		from, to = unsafe.Add(from, 4), unsafe.Add(to, 4)
-	}
-	if rest := p[len(p)&^3:]; len(rest) > 0 {
-		w := tail(rest)
-		*at(dst, uint32(len(p))&^3) = w
-		sum = mix(sum, w)
 	}
 	return sum
 }

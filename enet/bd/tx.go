@@ -93,7 +93,12 @@ func (t *TX) Buffer() []byte {
 // length above BufSize.
 func (t *TX) Send(length int, control uint32) {
 	slot := t.head.slot
-	t.give(slot, Part{t.addr(slot), uint32(length)}, Ready|Last|TxCRC, control)
+	d := t.word(slot)
+	store(d, wordAddr, t.addr(slot))
+	store(d, wordControl, control)
+	store(d, wordUpdate, 0)
+	mmio.Barrier()
+	store(d, wordStatus, (Ready|Last|TxCRC)<<16|t.wrap(slot)|uint32(length))
 	t.head.advance(t.n)
 }
 
@@ -150,7 +155,13 @@ func (t *TX) Spoil() {
 }
 
 // Flush orders what was sent before the doorbell.
-func (t *TX) Flush() { t.flush((t.head.slot + t.n - 1) % t.n) }
+func (t *TX) Flush() {
+	last := t.head.slot
+	if last == 0 {
+		last = t.n
+	}
+	t.flush(last - 1)
+}
 
 // Reclaim takes back what the device has sent, in order, and returns how many
 // frames that were. A frame counts when its last descriptor comes back.
@@ -184,6 +195,15 @@ func (t *TX) Waiting(i int) (frame []byte, control uint32) {
 // Done reports whether the oldest queued descriptor can be reclaimed.
 func (t *TX) Done() bool {
 	return t.head.seq != t.tail.seq && load(t.word(t.tail.slot), wordStatus)&(Ready<<16) == 0
+}
+
+// Idle reports whether the device has sent all it was given: frames leave in order.
+func (t *TX) Idle() bool {
+	last := t.head.slot
+	if last == 0 {
+		last = t.n
+	}
+	return t.head.seq == t.tail.seq || load(t.word(last-1), wordStatus)&(Ready<<16) == 0
 }
 
 // Head and Tail return the slots where the next frame goes in and where the

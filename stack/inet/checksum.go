@@ -7,7 +7,7 @@ package inet
 // Sum again, or to Fold. A sum that goes on after an odd number of bytes must be
 // swapped, see Swap.
 func Sum(b []byte, initial uint32) uint32 {
-	return Add(initial, uint32(sum(b)))
+	return Add(initial, sum(b))
 }
 
 // Add adds two sums, with the carry around.
@@ -38,7 +38,7 @@ func Pseudo(addrs []byte, proto uint8, length int) uint32 {
 }
 
 // sumGeneric is sum in Go.
-func sumGeneric(b []byte) uint16 {
+func sumGeneric(b []byte) uint32 {
 	s := uint32(0)
 	for len(b) >= 2 {
 		s = Add(s, uint32(b[0])<<8|uint32(b[1]))
@@ -47,5 +47,5 @@ func sumGeneric(b []byte) uint16 {
 	if len(b) > 0 {
 		s = Add(s, uint32(b[0])<<8)
 	}
-	return Fold(s)
+	return uint32(Fold(s))
 }

@@ -2,4 +2,4 @@
 
 package inet
 
-func sum(b []byte) uint16 { return sumGeneric(b) }
+func sum(b []byte) uint32 { return sumGeneric(b) }

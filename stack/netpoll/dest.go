@@ -13,6 +13,7 @@ var Broadcast = [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 type Dest struct {
 	MAC [6]byte // of the target or of the router to it
 
+	key     uint32 // changes when the headers of datagrams do, but for MAC
 	v6      bool
 	ip      [16]byte // IPv4: in the first four bytes
 	port    uint16
@@ -27,7 +28,7 @@ type Dest struct {
 // NewDest returns the destination dst as reached through mac. The source
 // address is the endpoint's own at the time of sending.
 func NewDest(dst netip.AddrPort, srcPort uint16, mac [6]byte) (Dest, error) {
-	d := Dest{MAC: mac, port: dst.Port(), srcPort: srcPort, find: mac == Broadcast}
+	d := Dest{MAC: mac, port: dst.Port(), srcPort: srcPort, find: mac == Broadcast, key: newKey()}
 	a := dst.Addr().Unmap()
 	switch {
 	case !a.IsValid() || a.IsUnspecified():
@@ -54,7 +55,7 @@ func (d *Dest) SetSource(a netip.Addr) error {
 		b := a.As4()
 		copy(d.src[:], b[:])
 	}
-	d.hasSrc = true
+	d.hasSrc, d.key = true, newKey()
 	return nil
 }
 
@@ -69,7 +70,7 @@ func (d *Dest) SetHop(a netip.Addr) {
 
 // SetVLAN has the datagrams tagged for a VLAN, 1 to 4094; 0: untagged. In a VLAN
 // the source address has to be set.
-func (d *Dest) SetVLAN(id uint16) { d.hop.vlan = id & vlanMask }
+func (d *Dest) SetVLAN(id uint16) { d.hop.vlan, d.key = id&vlanMask, newKey() }
 
 // source finds the source address for d.
 func (e *Endpoint) source(d *Dest) (src [16]byte, ok bool) {

@@ -33,22 +33,36 @@ func typeOf(p []byte) uint16 { return binary.BigEndian.Uint16(p[12:]) }
 
 // frame is a frame being built. Its memory is part of the endpoint.
 type frame struct {
-	n    int
-	vlan uint16 // the tag it gets on its way out; 0: none
-	b    [maxFrame]byte
+	n int
+	b [maxFrame]byte
 }
 
 // ethernet begins a frame.
 func (f *frame) ethernet(dst, src [6]byte, typ uint16) {
-	copy(f.b[0:], dst[:])
-	copy(f.b[6:], src[:])
-	binary.BigEndian.PutUint16(f.b[12:], typ)
-	f.n, f.vlan = ethLen, 0
+	putEthernet(f.b[:], dst, src, typ)
+	f.n = ethLen
 }
 
 // ipv4 writes the header of a packet with n bytes after it.
 func (f *frame) ipv4(src, dst []byte, proto uint8, id uint16, n int) {
-	h := f.b[ethLen : ethLen+ip4Len]
+	putIPv4(f.b[ethLen:], src, dst, proto, id, n)
+	f.n = ethLen + ip4Len
+}
+
+// ipv6 writes the header of a packet with n bytes after it.
+func (f *frame) ipv6(src, dst []byte, next uint8, hops uint8, n int) {
+	putIPv6(f.b[ethLen:], src, dst, next, hops, n)
+	f.n = ethLen + ip6Len
+}
+
+func putEthernet(h []byte, dst, src [6]byte, typ uint16) {
+	copy(h[0:6], dst[:])
+	copy(h[6:12], src[:])
+	binary.BigEndian.PutUint16(h[12:], typ)
+}
+
+func putIPv4(h []byte, src, dst []byte, proto uint8, id uint16, n int) {
+	h = h[:ip4Len]
 	h[0], h[1] = 0x45, 0
 	binary.BigEndian.PutUint16(h[2:], uint16(ip4Len+n))
 	binary.BigEndian.PutUint16(h[4:], id)
@@ -58,46 +72,25 @@ func (f *frame) ipv4(src, dst []byte, proto uint8, id uint16, n int) {
 	copy(h[12:16], src)
 	copy(h[16:20], dst)
 	binary.BigEndian.PutUint16(h[10:], ^fold(sum(h, 0)))
-	f.n = ethLen + ip4Len
 }
 
-// ipv6 writes the header of a packet with n bytes after it.
-func (f *frame) ipv6(src, dst []byte, next uint8, hops uint8, n int) {
-	h := f.b[ethLen : ethLen+ip6Len]
+func putIPv6(h []byte, src, dst []byte, next uint8, hops uint8, n int) {
+	h = h[:ip6Len]
 	h[0], h[1], h[2], h[3] = 0x60, 0, 0, 0
 	binary.BigEndian.PutUint16(h[4:], uint16(n))
 	h[6], h[7] = next, hops
 	copy(h[8:24], src)
 	copy(h[24:40], dst)
-	f.n = ethLen + ip6Len
 }
 
-// udp writes the header and the payload after an IP header with addresses of
-// size addr at its end.
-func (f *frame) udp(srcPort, dstPort uint16, payload []byte, addr int) {
-	at := f.n
-	n := udpLen + len(payload)
-	h := f.b[at : at+udpLen]
-	binary.BigEndian.PutUint16(h[0:], srcPort)
-	binary.BigEndian.PutUint16(h[2:], dstPort)
-	binary.BigEndian.PutUint16(h[4:], uint16(n))
-	h[6], h[7] = 0, 0
-	copy(f.b[at+udpLen:], payload)
-	c := ^fold(sum(f.b[at:at+n], pseudo(f.b[at-2*addr:at], protoUDP, n)))
-	if c == 0 {
-		c = 0xffff // 0 would mean that there is none
-	}
-	binary.BigEndian.PutUint16(h[6:], c)
-	f.n += n
-}
-
-// pad fills the frame up to the Ethernet minimum, with zeros so that nothing
+// bytes is the frame, filled up to the Ethernet minimum with zeros, so that nothing
 // of an older frame leaves with it.
-func (f *frame) pad() {
+func (f *frame) bytes() []byte {
 	for f.n < minFrame {
 		f.b[f.n] = 0
 		f.n++
 	}
+	return f.b[:f.n]
 }
 
 // sum adds the 16-bit words of p to the ones' complement sum acc. Only the

@@ -8,10 +8,11 @@ package netpoll
 // device's polls notice when the link is back.
 
 const (
-	linkTime  = 10e6 // ns between looks while frames are sent or the link is waited for
-	linkRetry = 50e6 // the same in polls
-	linkWait  = 2e9  // ns that a panic waits for the link in all
-	linkLooks = 2000 // looks in that time, should the clock stand still
+	linkTime   = 10e6 // ns between looks while frames are sent or the link is waited for
+	linkRetry  = 50e6 // the same in polls
+	linkWait   = 2e9  // ns that a panic waits for the link in all
+	linkFrames = 8    // frames sent between looks at the time
+	linkLooks  = 2000 // looks in that time, should the clock stand still
 )
 
 // linker is a driver that can look at the PHY in trap context, within a bound.
@@ -26,8 +27,9 @@ type link struct {
 	drv    linker // nil: it cannot
 	notify func(up bool)
 	down   bool
-	seen   int64 // when it was looked at; 0: never
-	waited bool  // once is enough
+	frames uint32 // sent in the panic
+	seen   int64  // when it was looked at; 0: never
+	waited bool   // once is enough
 }
 
 // OnLink sets who is told, in a panic, that the link is down and that it is back. fn is
@@ -35,9 +37,15 @@ type link struct {
 // device is in use.
 func (e *Endpoint) OnLink(fn func(up bool)) { e.link.notify = fn }
 
-// linked reports whether the link is up, in a panic; a frame was sent just now.
+// linked reports whether the link is up, in a panic; a frame was sent just now. To ask
+// for the time is dear, so that is not done after each.
 func (e *Endpoint) linked() bool {
-	return !e.panicked || !e.lookAtLink(linkTime) || !e.link.down
+	l := &e.link
+	l.frames++
+	if l.frames%linkFrames != 1 && !l.down {
+		return true
+	}
+	return !e.lookAtLink(linkTime) || !l.down
 }
 
 // lookAtLink looks at the PHY if that is due and reports whether it did.

@@ -69,6 +69,10 @@ func (e *Endpoint) neighbor(h *hop, i *int) *neighbor {
 // known one as it is. Trap context.
 func (e *Endpoint) Resolve(d *Dest) bool {
 	n := e.neighbor(&d.hop, &d.slot)
+	if e.panicked && n.known {
+		d.MAC = n.mac
+		return true
+	}
 	now := e.now()
 	n.last = now
 	if e.due(n, now) && !e.busy && e.ready() {
@@ -120,15 +124,14 @@ func (e *Endpoint) solicit(n *neighbor, src *[16]byte) {
 		}
 		n.tries++
 		n.asked = e.now()
-		f := &e.tx
+		f := &e.ask
 		if n.v6 {
 			e.neighborSolicitation(f, n, src, to)
 		} else {
 			f.ethernet(to, e.dev.MAC(), typeARP)
 			f.arp(arpRequest, e.dev.MAC(), src[:4], [6]byte{}, n.ip[:4])
 		}
-		f.vlan = n.vlan
-		if !e.send(f) || !e.panicked {
+		if !e.send(f.bytes(), n.vlan) || !e.panicked {
 			return
 		}
 		for range waitLooks {

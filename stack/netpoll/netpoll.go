@@ -32,15 +32,8 @@ type Endpoint struct {
 	hook    atomic.Pointer[func(frame []byte) bool]
 	receive func(frame []byte) // e.input, made once: a method value allocates
 
-	local4  [maxLocal][4]byte
-	nlocal4 int
-	local6  [maxLocal][16]byte
-	nlocal6 int
-
-	// tx is what SendUDP and Resolve build, reply what answers received
-	// frames while tx waits for the ring.
-	tx, reply frame
-	ipID      uint16
+	ipID  uint16
+	epoch uint32 // changes when headers made before are not right any more
 
 	busy     bool // a send or poll is on its way: nothing may start another
 	panicked bool
@@ -48,19 +41,31 @@ type Endpoint struct {
 	stuck    bool // the last frame found no room in time
 	seizures int
 
+	watch watch
+	link  link
+	stats Stats
+
+	local4  [maxLocal][4]byte
+	nlocal4 int
+	local6  [maxLocal][16]byte
+	nlocal6 int
+
 	neighbors [maxNeighbors]neighbor
 
 	vlanAddrs  [maxVLANAddrs]hop // ours
 	nvlanAddrs int
-	rxVLAN     uint16         // of the received frame at hand, 0 if it has no tag
-	untagged   [maxFrame]byte // that frame
+	rxVLAN     uint16 // of the received frame at hand, 0 if it has no tag
 
 	udp  handlers
 	peer Peer // who sent the datagram at hand; on a stack it would escape
 
-	watch watch
-	link  link
-	stats Stats
+	// The large ones come last: what lies behind them is dearer to reach.
+
+	// tx is what SendUDP builds, ask what Resolve does, reply what answers received
+	// frames while one of these waits for the ring.
+	tx         Datagram
+	ask, reply frame
+	untagged   [maxFrame]byte // a received frame without its tag
 }
 
 // Stats counts what an endpoint did.
@@ -128,6 +133,7 @@ func setLocal(p unsafe.Pointer) {
 	s := (*localSection)(p)
 	s.e.local4, s.e.nlocal4 = s.a4, s.n4
 	s.e.local6, s.e.nlocal6 = s.a6, s.n6
+	s.e.epoch++
 }
 
 // SetHook sets a function that sees every frame before the stack, or netpoll
@@ -228,6 +234,7 @@ func (e *Endpoint) Panic() {
 		return
 	}
 	e.panicked, e.busy, e.rxVLAN = true, false, 0
+	e.epoch++
 	e.seize()
 }
 

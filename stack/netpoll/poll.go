@@ -1,5 +1,7 @@
 package netpoll
 
+import "github.com/gasp-go/gasp/stack/netdev"
+
 // Poll does the device's work by hand and returns the number of frames taken.
 // In the live system that is only the controller: received frames belong to
 // NAPI, which may be in the middle of the ring. In a panic up to budget frames
@@ -76,9 +78,7 @@ func (e *Endpoint) take(p []byte) {
 
 // respond sends the reply that was built, if there is room: nobody waits here.
 func (e *Endpoint) respond() bool {
-	e.reply.pad()
-	e.reply.vlan = e.rxVLAN
-	return e.xmit(&e.reply) == 0
+	return e.xmit(e.reply.bytes(), e.rxVLAN) == netdev.TxOK
 }
 
 func (e *Endpoint) isLocal4(a []byte) bool {

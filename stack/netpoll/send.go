@@ -7,9 +7,6 @@ import (
 	"github.com/gasp-go/gasp/stack/netdev"
 )
 
-// MaxPayload is the longest payload SendUDP takes, in bytes, over either IP.
-const MaxPayload = maxFrame - ethLen - ip6Len - udpLen
-
 // Bounds of the waits. Each wait ends at its time or after so many looks at
 // the device, whichever comes first: the clock may be what broke.
 const (
@@ -27,21 +24,34 @@ const (
 // frame has left, within a bound, and answers what it receives meanwhile. The
 // payload is copied. Trap context; it fails from within itself.
 func (e *Endpoint) SendUDP(d *Dest, payload []byte) bool {
+	if !e.busy && len(payload) <= MaxPayload {
+		copy(e.tx.Payload(), payload)
+	}
+	return e.SendDatagram(d, &e.tx, len(payload))
+}
+
+// SendDatagram is SendUDP of the n bytes of p's payload.
+func (e *Endpoint) SendDatagram(d *Dest, p *Datagram, n int) bool {
 	if e.busy {
 		e.stats.Reentered++
 		return false
 	}
-	if !e.ready() || len(payload) > MaxPayload {
+	if n < 0 || n > MaxPayload || (!e.panicked || e.dead || e.link.down) && !e.ready() {
 		return false
 	}
-	src, ok := e.source(d)
-	if !ok {
+	if !e.addressed(d, p) && !e.address(d, p) {
 		e.stats.NoAddress++
 		return false
 	}
 	e.busy = true
-	e.buildUDP(d, &src, payload)
-	ok = e.send(&e.tx) && e.linked()
+	e.ipID++
+	f := p.frame(n, e.ipID)
+	var ok bool
+	if e.panicked {
+		ok = e.sendPanic(f, p.vlan) && e.linked()
+	} else {
+		ok = e.send(f, p.vlan)
+	}
 	e.busy = false
 	if ok {
 		e.stats.Sent++
@@ -92,29 +102,13 @@ func (e *Endpoint) ready() bool {
 	return true
 }
 
-func (e *Endpoint) buildUDP(d *Dest, src *[16]byte, payload []byte) {
-	f := &e.tx
-	if d.v6 {
-		f.ethernet(d.MAC, e.dev.MAC(), typeIPv6)
-		f.ipv6(src[:], d.ip[:], protoUDP, ttl, udpLen+len(payload))
-		f.udp(d.srcPort, d.port, payload, 16)
-	} else {
-		e.ipID++
-		f.ethernet(d.MAC, e.dev.MAC(), typeIPv4)
-		f.ipv4(src[:4], d.ip[:4], protoUDP, e.ipID, udpLen+len(payload))
-		f.udp(d.srcPort, d.port, payload, 4)
-	}
-	f.vlan = d.hop.vlan
-}
-
-// send hands a frame to the device.
-func (e *Endpoint) send(f *frame) bool {
-	f.pad()
+// send hands a frame to the device, with a tag on its way out if vlan is not 0.
+func (e *Endpoint) send(f []byte, vlan uint16) bool {
 	if e.panicked {
-		return e.sendPanic(f)
+		return e.sendPanic(f, vlan)
 	}
 	for range liveTries {
-		switch e.xmit(f) {
+		switch e.xmit(f, vlan) {
 		case netdev.TxOK:
 			return true
 		case netdev.TxDropped:
@@ -131,16 +125,22 @@ func (e *Endpoint) send(f *frame) bool {
 // sendPanic waits for the ring, and until the frame has left. If the device does
 // not move, it is reset (seized again), which forgets what is in its ring, and gets
 // the frame once more; after that, waits are short until it does move.
-func (e *Endpoint) sendPanic(f *frame) bool {
+func (e *Endpoint) sendPanic(f []byte, vlan uint16) bool {
+	st := e.xmit(f, vlan)
+	if st == netdev.TxOK && e.drv.TxIdle() {
+		e.stuck = false
+		return true
+	}
 	for {
 		limit := int64(sendWait)
 		if e.stuck {
 			limit = stuckWait
 		}
-		if e.waitRoom(f, limit) && e.waitIdle(limit) {
+		if (st == netdev.TxOK || e.waitRoom(f, vlan, limit)) && e.waitIdle(limit) {
 			e.stuck = false
 			return true
 		}
+		st = netdev.TxBusy
 		wasStuck := e.stuck
 		e.stuck = true
 		if wasStuck || e.seizures >= maxSeizes {
@@ -155,10 +155,10 @@ func (e *Endpoint) sendPanic(f *frame) bool {
 	}
 }
 
-func (e *Endpoint) waitRoom(f *frame, limit int64) bool {
-	start := e.now()
+func (e *Endpoint) waitRoom(f []byte, vlan uint16, limit int64) bool {
+	var wait bound
 	for range waitLooks {
-		switch e.xmit(f) {
+		switch e.xmit(f, vlan) {
 		case netdev.TxOK:
 			return true
 		case netdev.TxDropped:
@@ -166,7 +166,7 @@ func (e *Endpoint) waitRoom(f *frame, limit int64) bool {
 			return false
 		}
 		e.look(pollBudget)
-		if e.now()-start > limit {
+		if wait.over(e.now(), limit) {
 			break
 		}
 	}
@@ -176,26 +176,40 @@ func (e *Endpoint) waitRoom(f *frame, limit int64) bool {
 // waitIdle waits until all frames have left, so that they are on the wire
 // whatever happens next.
 func (e *Endpoint) waitIdle(limit int64) bool {
-	start := e.now()
+	var wait bound
 	for range waitLooks {
 		if e.drv.TxIdle() {
 			return true
 		}
 		e.look(pollBudget)
-		if e.now()-start > limit {
+		if wait.over(e.now(), limit) {
 			break
 		}
 	}
 	return false
 }
 
+// bound ends a wait. Most waits are over at the first look, and then nobody has looked
+// at the clock.
+type bound struct {
+	begun bool
+	start int64
+}
+
+func (b *bound) over(now, limit int64) bool {
+	if !b.begun {
+		b.begun, b.start = true, now
+	}
+	return now-b.start > limit
+}
+
 // xmit tries once. The device copies the frame.
-func (e *Endpoint) xmit(f *frame) netdev.TxStatus {
-	if f.vlan != 0 {
-		tag := [vlanLen]byte{typeVLAN >> 8, typeVLAN & 0xff, byte(f.vlan >> 8), byte(f.vlan)}
-		parts := [3][]byte{f.b[:12], tag[:], f.b[12:f.n]}
+func (e *Endpoint) xmit(f []byte, vlan uint16) netdev.TxStatus {
+	if vlan != 0 {
+		tag := [vlanLen]byte{typeVLAN >> 8, typeVLAN & 0xff, byte(vlan >> 8), byte(vlan)}
+		parts := [3][]byte{f[:12], tag[:], f[12:]}
 		return e.dev.XmitTrap(parts[:], 0)
 	}
-	parts := [1][]byte{f.b[:f.n]}
+	parts := [1][]byte{f}
 	return e.dev.XmitTrap(parts[:], 0)
 }
