@@ -100,7 +100,7 @@ soak: deps
 	GASP_SOAK=$(SOAKTIME) $(GO) test -count=1 -v -timeout 2h -run 'Soak|Overload' $(SYSTEM_PKGS)
 
 last-words: deps
-	GASP_LASTWORDS=$(ROUNDS) $(GO) test -count=1 -timeout 6h -run 'NoLineIsLostUnderLoad' $(SYSTEM_PKGS)
+	GASP_LASTWORDS=$(ROUNDS) $(GO) test -count=1 -v -timeout 6h -run 'NoLineIsLostUnderLoad' $(SYSTEM_PKGS)
 
 fuzz:
 	GO="$(GO)" scripts/fuzz.sh $(FUZZTIME)

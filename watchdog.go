@@ -14,6 +14,10 @@ import (
 func (s *System) startWatchdog() {
 	a := s.Args.Watchdog
 	kernel.LockupHook = s.softLockup
+	addText("/sys/kernel/softlockup_count", func(t *kernel.Text) {
+		t.Num(uint64(kernel.SoftLockups()), 10, 1, ' ')
+		t.Str("\n")
+	})
 	hard, soft := kernel.StartWatchdog(kernel.WatchdogConfig{Thresh: a.Thresh, Hard: a.Hard, Soft: a.Soft})
 	if soft {
 		go touchSoftlockup()

@@ -44,6 +44,7 @@ var dog struct {
 	since   int64             // when it was last known to run
 	missed  int               // samples since then, or since the last report
 	used    [maxThreads]int64 // CPU time of the threads then
+	lockups uint32            // soft ones that were reported
 }
 
 // Lockup is a soft lockup.
@@ -107,6 +108,10 @@ func WatchdogPeriod() int64 { return dog.period }
 // WatchdogPeriod. Any context.
 func TouchSoftlockup() { dog.touched = 1 }
 
+// SoftLockups counts the soft lockups that were reported (Linux:
+// /sys/kernel/softlockup_count). Any context.
+func SoftLockups() uint32 { return dog.lockups }
+
 // PetWatchdog tells the hardware watchdog that the panic path is well. Trap
 // context.
 func PetWatchdog() {
@@ -159,7 +164,9 @@ func softLockup(stuck int64) {
 	if !l.Idle {
 		l.fromThread(t)
 	}
-	if LockupHook != nil && LockupHook(l) {
+	fatal := LockupHook != nil && LockupHook(l)
+	dog.lockups++
+	if fatal {
 		c := newCause(CauseSoftLockup)
 		*c = l.Cause
 		die(c)

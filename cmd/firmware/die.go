@@ -6,8 +6,11 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"sort"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -146,22 +149,59 @@ func irqsOff() // loops for ever with interrupts masked, in assembly
 // loop runs until *stop is not 0, in assembly, where the runtime cannot preempt it.
 func loop(stop *uint32)
 
-// starved is for how long starve computes: so long that watchdog_thresh=1 sees it.
-const starved = 6 * time.Second
+const (
+	starveLimit = int64(time.Minute)            // until starve gives up
+	starveCheck = int64(100 * time.Millisecond) // between two looks of it
+)
 
-var starveEnds uint32
+// starving is what starve's timer works on.
+var starving struct {
+	timer *kernel.Timer
+	seen  uint32 // soft lockups before it
+	since int64
+	stop  uint32
+}
 
-// starve keeps all goroutines from running for a while and then goes on: the
-// garbage collector wants to stop the world, and one of them does not stop.
+// makeStarveTimer makes the timer, which lasts for ever.
+var makeStarveTimer = sync.OnceFunc(func() { starving.timer = kernel.NewTimer(checkStarved) })
+
+// checkStarved ends loop once a soft lockup was reported. Trap context.
+func checkStarved() {
+	s := &starving
+	if kernel.SoftLockups() != s.seen || kernel.Nanotime()-s.since >= starveLimit {
+		s.stop = 1
+		return
+	}
+	s.timer.Start(starveCheck)
+}
+
+// starve keeps all goroutines from running until the kernel has reported it, and
+// then goes on: one of them wants to stop the world, and another does not stop.
 func starve() {
-	starveEnds = 0
-	timer := kernel.NewTimer(func() { starveEnds = 1 })
-	trap.Run(func(p unsafe.Pointer) { (*kernel.Timer)(p).Start(int64(starved)) }, unsafe.Pointer(timer))
+	// No collection may be under way or begin: with one that marks, or that waits
+	// for all Ps, the world cannot be stopped, and goroutines run on.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	s := &starving
+	makeStarveTimer()
+	s.seen, s.since, s.stop = kernel.SoftLockups(), kernel.Nanotime(), 0
+	begun := make(chan struct{})
 	go func() {
-		time.Sleep(10 * time.Millisecond)
-		runtime.GC()
+		close(begun)
+		// To stop the world before loop has begun does no harm: the next attempt
+		// waits for loop. Gosched leaves this P, which may be loop's.
+		var m runtime.MemStats
+		for atomic.LoadUint32(&s.stop) == 0 {
+			runtime.ReadMemStats(&m)
+			runtime.Gosched()
+		}
 	}()
-	loop(&starveEnds)
+	<-begun
+	trap.Run(func(unsafe.Pointer) { starving.timer.Start(starveCheck) }, nil)
+	loop(&s.stop)
+	if kernel.SoftLockups() == s.seen {
+		slog.Error("starved, and no soft lockup was found", "for", time.Duration(starveLimit))
+		return
+	}
 	slog.Info("starved for long enough")
 }
 

@@ -2,6 +2,7 @@ package systest
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -96,20 +97,29 @@ func linesOf(records []ncrx.Record) []string {
 // await waits until enough accepts the records.
 func (c *collector) await(g *guest, what string, enough func([]ncrx.Record) bool) []ncrx.Record {
 	g.t.Helper()
-	ctx, cancel := g.bounded()
+	records, err := c.until(g, what, enough)
+	if err != nil {
+		g.t.Fatalf("%v; the last lines:\n%s", err, strings.Join(last(linesOf(records), 20), "\n"))
+	}
+	return records
+}
+
+// until waits until enough accepts the records. With an error it returns those there
+// are.
+func (c *collector) until(g *guest, what string, enough func([]ncrx.Record) bool) ([]ncrx.Record, error) {
+	ctx, cancel := g.whileItGoesOn(func() int { return len(c.all()) })
 	defer cancel()
 	for {
 		c.mu.Lock()
 		records, changed := slices.Clone(c.records), c.changed
 		c.mu.Unlock()
 		if enough(records) {
-			return records
+			return records, nil
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			g.t.Fatalf("waiting for %s over netconsole: %v; %d records, the last lines:\n%s", what, context.Cause(ctx),
-				len(records), strings.Join(last(linesOf(records), 20), "\n"))
+			return records, fmt.Errorf("waiting for %s over netconsole: %w; %d records", what, context.Cause(ctx), len(records))
 		}
 	}
 }
@@ -117,9 +127,14 @@ func (c *collector) await(g *guest, what string, enough func([]ncrx.Record) bool
 // awaitLine waits for a line that contains text.
 func (c *collector) awaitLine(g *guest, text string) []ncrx.Record {
 	g.t.Helper()
-	return c.await(g, text, func(rs []ncrx.Record) bool {
+	return c.await(g, text, haveLine(text))
+}
+
+// haveLine accepts records with a line that contains text.
+func haveLine(text string) func([]ncrx.Record) bool {
+	return func(rs []ncrx.Record) bool {
 		return slices.ContainsFunc(linesOf(rs), func(l string) bool { return strings.Contains(l, text) })
-	})
+	}
 }
 
 func last(lines []string, n int) []string { return lines[max(0, len(lines)-n):] }

@@ -1,6 +1,7 @@
 package systest
 
 import (
+	"fmt"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -233,8 +234,12 @@ func TestASoftLockupIsReportedAndNotDiedOf(t *testing.T) {
 		w.stats()
 		c.sameAsSerial(g)
 		nc := strings.Join(c.lines(), "\n")
+		want := fmt.Sprintln(strings.Count(nc, "BUG: soft lockup"))
+		if n, err := w.fetch("GET", "/sys/kernel/softlockup_count"); err != nil || n != want {
+			t.Errorf("softlockup_count is %q, %v, want %q", n, err, want)
+		}
 		for _, re := range []string{
-			`watchdog: BUG: soft lockup - CPU#0 stuck for [2-9]s! \[go:\d+\]\nCPU: 0 Thread: `,
+			`watchdog: BUG: soft lockup - CPU#0 stuck for \d+s! \[go:\d+\]\nCPU: 0 Thread: `,
 			`\npc : \[<[0-9a-f]{8}>\]`,
 			`\nCall trace:\n( \S+ \S+\n)*( <signal>\n)? main\.loop\+0x[0-9a-f]+ die_arm\.s:\d+\n main\.starve\+0x\w+ die\.go:\d+\n`,
 			`\nThread \d+ \(network\) waits for an event:\n`,

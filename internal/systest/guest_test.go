@@ -15,9 +15,13 @@ import (
 	"github.com/gasp-go/gasp/internal/qemu"
 )
 
-// patience bounds every single wait. It is far longer than anything takes, on
-// a busy machine too.
-const patience = 60 * time.Second
+// patience bounds every single wait, and longPatience one in which things go on:
+// a report of thousands of lines, say. They are far longer than anything takes, on a
+// busy machine too.
+const (
+	patience     = 60 * time.Second
+	longPatience = 5 * patience
+)
 
 // slots bounds how many guests run at the same time.
 var slots = make(chan struct{}, 2)
@@ -178,6 +182,37 @@ func (g *guest) bounded() (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(g.ctx, patience, fmt.Errorf("nothing in %v", patience))
 }
 
+// whileItGoesOn returns a context that ends when the guest does, when count has been
+// the same for as long as patience, or after longPatience.
+func (g *guest) whileItGoesOn(count func() int) (context.Context, context.CancelFunc) {
+	return whileItGoesOn(g.ctx, count)
+}
+
+func whileItGoesOn(parent context.Context, count func() int) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(parent)
+	go func() {
+		start := time.Now()
+		seen, at := count(), start
+		for tick := time.NewTicker(time.Second); ; {
+			select {
+			case <-ctx.Done():
+				tick.Stop()
+				return
+			case now := <-tick.C:
+				if n := count(); n != seen {
+					seen, at = n, now
+				}
+				if now.Sub(at) >= patience {
+					cancel(fmt.Errorf("nothing new in %v, after %v", patience, at.Sub(start).Round(time.Second)))
+				} else if now.Sub(start) >= longPatience {
+					cancel(fmt.Errorf("it went on for %v", longPatience))
+				}
+			}
+		}
+	}()
+	return ctx, func() { cancel(context.Canceled) }
+}
+
 // line waits for a line of the serial console that contains text.
 func (g *guest) line(text string) string {
 	g.t.Helper()
@@ -187,13 +222,22 @@ func (g *guest) line(text string) string {
 // lineFrom does the same from the from-th line on.
 func (g *guest) lineFrom(from int, text string) string {
 	g.t.Helper()
-	ctx, cancel := g.bounded()
+	l, err := g.awaitLine(from, text)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return l
+}
+
+// awaitLine does so, too.
+func (g *guest) awaitLine(from int, text string) (string, error) {
+	ctx, cancel := g.whileItGoesOn(g.serial.Len)
 	defer cancel()
 	l, err := g.serial.WaitFor(ctx, from, func(l string) bool { return strings.Contains(l, text) })
 	if err != nil {
-		g.t.Fatalf("serial console: waiting for %q: %v", text, err)
+		return "", fmt.Errorf("serial console: waiting for %q: %w", text, err)
 	}
-	return l
+	return l, nil
 }
 
 // said tells whether the serial console has a line that contains text by now.

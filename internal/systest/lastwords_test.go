@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gasp-go/gasp/internal/ncrx"
 	"github.com/gasp-go/gasp/internal/qemu"
 )
 
@@ -41,9 +42,6 @@ const (
 	loadForTime = "400ms"
 )
 
-// tally counts a cell of the matrix.
-type tally struct{ runs, bad, lost int }
-
 func TestNoLineIsLostUnderLoad(t *testing.T) {
 	prepare(t)
 	rounds, _ := strconv.Atoi(os.Getenv("GASP_LASTWORDS"))
@@ -58,7 +56,7 @@ func TestNoLineIsLostUnderLoad(t *testing.T) {
 			})
 			t.Run(s[0]+"/"+s[1], func(t *testing.T) {
 				t.Parallel()
-				dieUnderLoad(t, s[0], i)
+				dieUnderLoad(t, &outcome{how: s[0], load: s[1]}, i)
 			})
 		}
 		return
@@ -71,8 +69,12 @@ func TestNoLineIsLostUnderLoad(t *testing.T) {
 	if only := os.Getenv("GASP_LASTWORDS_DEATHS"); only != "" {
 		hows = strings.Fields(only)
 	}
+	var columns []string
+	for _, l := range loads {
+		columns = append(columns, l.name)
+	}
 	var mu sync.Mutex
-	cells := map[string]*tally{}
+	var all []*outcome
 	start := time.Now()
 	for round := range rounds {
 		if limit > 0 && time.Since(start) > limit {
@@ -83,55 +85,32 @@ func TestNoLineIsLostUnderLoad(t *testing.T) {
 				for i, l := range loads {
 					t.Run(how+"/"+l.name, func(t *testing.T) {
 						t.Parallel()
-						lost := -1
+						o := &outcome{how: how, load: l.name, round: round}
 						defer func() {
+							if t.Failed() && !o.failed() {
+								o.wrong = append(o.wrong, "see its log")
+							}
 							mu.Lock()
-							defer mu.Unlock()
-							c := cells[how+l.name]
-							if c == nil {
-								c = &tally{}
-								cells[how+l.name] = c
-							}
-							c.runs++
-							if t.Failed() {
-								c.bad++
-							}
-							c.lost += max(lost, 0)
+							all = append(all, o)
+							mu.Unlock()
 						}()
-						lost = dieUnderLoad(t, how, i)
+						dieUnderLoad(t, o, i)
 					})
 				}
 			}
 		})
 	}
-	var b strings.Builder
-	fmt.Fprint(&b, "lines lost in runs\n| death |")
-	for _, l := range loads {
-		fmt.Fprintf(&b, " %s |", l.name)
-	}
-	fmt.Fprint(&b, "\n|---|---|---|---|---|\n")
-	for _, how := range hows {
-		fmt.Fprintf(&b, "| %s |", how)
-		for _, l := range loads {
-			c := cells[how+l.name]
-			if c == nil {
-				c = &tally{}
-			}
-			fmt.Fprintf(&b, " %d in %d", c.lost, c.runs)
-			if c.bad > 0 {
-				fmt.Fprintf(&b, ", %d failed", c.bad)
-			}
-			fmt.Fprint(&b, " |")
-		}
-		fmt.Fprintln(&b)
-	}
-	fmt.Print(b.String())
+	fmt.Print(table(hows, columns, all))
 }
 
-// dieUnderLoad has a guest die of how under a load and compares wire and serial
-// console. It returns how many of the latter's lines did not reach the former.
-func dieUnderLoad(t *testing.T, how string, load int) (lost int) {
-	l := loads[load]
+// dieUnderLoad has a guest die of o.how under a load, compares wire and serial
+// console, and fills in the rest of o as far as it gets.
+func dieUnderLoad(t *testing.T, o *outcome, load int) {
+	wrong := func(format string, args ...any) {
+		o.wrong = append(o.wrong, fmt.Sprintf(format, args...))
+		t.Errorf(format, args...)
+	}
+	l, how := loads[load], o.how
 	d := driverDeath(how)
 	if !slices.Contains(driverDeaths, how) {
 		d = deathBy(how)
@@ -160,41 +139,48 @@ func dieUnderLoad(t *testing.T, how string, load int) (lost int) {
 		sink.open()
 	}
 	if body, err := w.fetch("POST", path); err != nil || !strings.HasPrefix(body, "dying of "+how) {
-		t.Fatalf("%q, %v", body, err)
+		wrong("%q, %v", body, err)
+		return
 	}
+	o.stage = asked
 	if l.rx {
 		stop := w.flood()
 		defer stop()
 	}
-	g.line(endLine)
-	records := c.awaitLine(g, endLine)
-	serial, nc := untimed(g.serial.Lines()), linesOf(records)
-	lost = missing(serial, nc)
-	if lost > 0 {
-		t.Errorf("%d of %d lines were lost", lost, len(serial))
+	if _, err := g.awaitLine(0, endLine); err != nil {
+		wrong("%v", err)
+	} else {
+		o.stage = reported
+	}
+	// Without a report, what there is has to be on both.
+	serial := untimed(g.serial.Lines())
+	records, err := c.until(g, "all lines", func(rs []ncrx.Record) bool {
+		o.lost, o.first = missing(serial, linesOf(rs))
+		return o.lost == 0 || haveLine(endLine)(rs)
+	})
+	if o.lost > 0 {
+		t.Errorf("%d of %d lines were lost, the first: %q", o.lost, len(serial), o.first)
+	}
+	if o.stage == reported && haveLine(endLine)(records) {
+		o.stage = complete
+	} else {
+		if err != nil {
+			wrong("%v", err)
+		}
+		return
 	}
 	unbroken(t, records)
-	if !slices.ContainsFunc(nc, func(l string) bool { return strings.HasSuffix(l, "not syncing: "+d.panics) }) {
-		t.Errorf("no cause: %q", d.panics)
+	if t.Failed() && !o.failed() {
+		wrong("records are not as they were sent")
+	}
+	if !slices.ContainsFunc(linesOf(records), func(l string) bool { return strings.HasSuffix(l, "not syncing: "+d.panics) }) {
+		wrong("no cause: %q", d.panics)
 	}
 	sent := sink.datagrams.Load()*1200 + sink.bytes.Load()
 	if least := map[bool]uint64{true: 10_000, false: 50_000}[l.rx]; (l.udp || l.tcp) && sent < least {
-		t.Errorf("the load was %d datagrams, %d bytes of TCP", sink.datagrams.Load(), sink.bytes.Load())
+		wrong("the load was %d datagrams, %d bytes of TCP", sink.datagrams.Load(), sink.bytes.Load())
 	}
 	w.whoHas(guestIP)
-	return lost
-}
-
-// missing counts the lines of a that are not in b, in this order.
-func missing(a, b []string) (n int) {
-	for _, l := range a {
-		if i := slices.Index(b, l); i >= 0 {
-			b = b[i+1:]
-		} else {
-			n++
-		}
-	}
-	return n
 }
 
 // sink takes what the guest sends as load, and acknowledges it.
