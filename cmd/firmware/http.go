@@ -52,6 +52,7 @@ func serveHTTP(sys *gasp.System) {
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.Handle("/debug/pcap", captures(sys))
 	mux.HandleFunc("POST /die", func(w http.ResponseWriter, r *http.Request) { diePage(w, r, sys) })
+	mux.HandleFunc("POST /load", func(w http.ResponseWriter, r *http.Request) { loadPage(w, r, sys) })
 	ln, err := net.Listen("tcp", ":80")
 	if err != nil {
 		slog.Error("http", "err", err)
@@ -95,13 +96,34 @@ func paramPage(w http.ResponseWriter, r *http.Request, sys *gasp.System) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// mayDie answers for itself if the boot arguments do not allow what may be the end.
+func mayDie(w http.ResponseWriter, sys *gasp.System) bool {
+	ok := sys.Args.Gasp["die"] == "1"
+	if !ok {
+		http.Error(w, "not allowed: boot with gasp.die=1", http.StatusForbidden)
+	}
+	return ok
+}
+
+// loadPage has the firmware send datagrams to udp= from now on, as fast as it can.
+func loadPage(w http.ResponseWriter, r *http.Request, sys *gasp.System) {
+	if !mayDie(w, sys) {
+		return
+	}
+	c, err := net.Dial("udp", r.FormValue("udp"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	go load(c)
+	fmt.Fprintln(w, "sending")
+}
+
 // diePage ends the firmware in the way asked, after the answer was received and the
-// time that after= asks for has passed. udp= is where it sends datagrams to until then,
-// as fast as it can.
+// time that after= asks for has passed.
 func diePage(w http.ResponseWriter, r *http.Request, sys *gasp.System) {
 	how := r.FormValue("how")
-	if sys.Args.Gasp["die"] != "1" {
-		http.Error(w, "not allowed: boot with gasp.die=1", http.StatusForbidden)
+	if !mayDie(w, sys) {
 		return
 	}
 	if !deadly(how) {
@@ -120,9 +142,6 @@ func diePage(w http.ResponseWriter, r *http.Request, sys *gasp.System) {
 	conn.SetReadDeadline(time.Now().Add(5 * time.Second))
 	io.Copy(io.Discard, conn)
 	after, _ := time.ParseDuration(r.FormValue("after"))
-	if to := r.FormValue("udp"); to != "" {
-		go load(to)
-	}
 	go func() { // not under the server, which recovers panics
 		time.Sleep(after)
 		die(how)

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"log/slog"
 	"net"
 	"time"
 )
@@ -22,13 +21,8 @@ func manyGoroutines() {
 	panic("asked to panic with a long traceback")
 }
 
-// load sends datagrams to addr, as fast as the device takes them, until the end.
-func load(addr string) {
-	c, err := net.Dial("udp", addr)
-	if err != nil {
-		slog.Error("load", "err", err)
-		return
-	}
+// load sends datagrams, as fast as the device takes them, until the end.
+func load(c net.Conn) {
 	p := make([]byte, 1200)
 	for {
 		c.Write(p) // a ring that is full is none of its business

@@ -1,6 +1,7 @@
 package systest
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -37,8 +38,10 @@ var sample = [][2]string{
 }
 
 const (
-	portSink    = 4242 // of ours, for the load of UDP
-	portSender  = 19   // chargen
+	portSink    = 4242   // of ours, for the load of UDP
+	portSender  = 19     // chargen
+	loadBytes   = 50_000 // of each load, before it is asked to die
+	loadFrames  = 100    // received; without load some ten
 	loadForTime = "400ms"
 )
 
@@ -131,13 +134,21 @@ func dieUnderLoad(t *testing.T, o *outcome, load int) {
 	g := w.boot(qemu.Options{Memory: "64M", BootArgs: staticIP + deathTarget + " gasp.die=1" + d.args})
 	g.line("http: listening")
 	w.reachable()
-	path := "/die?how=" + how + "&after=" + loadForTime
-	if l.udp {
-		path += fmt.Sprintf("&udp=%v:%d", peerIP, portSink)
-	}
 	if l.tcp {
-		sink.open()
+		g.retry("a load of TCP", sink.open)
 	}
+	if l.udp {
+		if _, err := w.fetch("POST", fmt.Sprintf("/load?udp=%v:%d", peerIP, portSink)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.retry("the load", func() error {
+		if n, m := sink.datagrams.Load(), sink.bytes.Load(); l.udp && n*1200 < loadBytes || l.tcp && m < loadBytes {
+			return fmt.Errorf("%d datagrams, %d bytes of TCP", n, m)
+		}
+		return nil
+	})
+	path := "/die?how=" + how + "&after=" + loadForTime
 	if body, err := w.fetch("POST", path); err != nil || !strings.HasPrefix(body, "dying of "+how) {
 		wrong("%q, %v", body, err)
 		return
@@ -176,11 +187,18 @@ func dieUnderLoad(t *testing.T, o *outcome, load int) {
 	if !slices.ContainsFunc(linesOf(records), func(l string) bool { return strings.HasSuffix(l, "not syncing: "+d.panics) }) {
 		wrong("no cause: %q", d.panics)
 	}
-	sent := sink.datagrams.Load()*1200 + sink.bytes.Load()
-	if least := map[bool]uint64{true: 10_000, false: 50_000}[l.rx]; (l.udp || l.tcp) && sent < least {
-		wrong("the load was %d datagrams, %d bytes of TCP", sink.datagrams.Load(), sink.bytes.Load())
+	if n := received(linesOf(records)); l.rx && n < loadFrames {
+		wrong("%d frames were received before its death", n)
 	}
 	w.whoHas(guestIP)
+}
+
+// received is how many frames the device has received, as a report tells it.
+func received(report []string) (n int) {
+	for _, l := range report {
+		fmt.Sscanf(l, "eth0: rx %d ", &n)
+	}
+	return n
 }
 
 // sink takes what the guest sends as load, and acknowledges it.
@@ -207,7 +225,17 @@ func (s *sink) load(p packet) bool {
 	return p.proto == protoTCP && p.from == s.it
 }
 
-func (s *sink) open() { s.w.send(s.w.to4(tcp(s.us, s.it, 1, 0, tcpSYN, nil))) }
+// open asks for a connection until there is one.
+func (s *sink) open() error {
+	s.mu.Lock()
+	begun := s.begun
+	s.mu.Unlock()
+	if begun {
+		return nil
+	}
+	s.w.send(s.w.to4(tcp(s.us, s.it, 1, 0, tcpSYN, nil)))
+	return errors.New("no answer")
+}
 
 // segment answers a segment of the guest's.
 func (s *sink) segment(p packet) {
