@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/gasp-go/gasp/board"
+	"github.com/gasp-go/gasp/board/bootarg"
 	"github.com/gasp-go/gasp/board/kernel"
 	"github.com/gasp-go/gasp/console"
 	"github.com/gasp-go/gasp/console/netconsole"
@@ -34,6 +35,7 @@ func (s *System) startConsole() {
 		console.Log(console.Info, line)
 	}
 	slog.SetDefault(slog.New(console.NewHandler(nil)))
+	s.boundTraceback()
 	if s.Board.Console == nil {
 		return
 	}
@@ -50,6 +52,24 @@ func (s *System) startConsole() {
 		slog.Error("serial console", "err", err)
 	}
 	go s.flushConsoles()
+}
+
+// boundTraceback bounds what a traceback takes of the log, as the boot argument
+// gasp.traceback_max=<size> says; 0: not at all.
+func (s *System) boundTraceback() {
+	arg, ok := s.Args.Gasp["traceback_max"]
+	if !ok {
+		return
+	}
+	var size uint64
+	if arg != "0" {
+		var err error
+		if size, err = bootarg.ParseSize(arg); err != nil {
+			slog.Warn("boot argument gasp.traceback_max ignored", "err", err)
+			return
+		}
+	}
+	console.SetTracebackMax(uint32(min(size, 1<<32-1)))
 }
 
 // consoleLevel is the highest level that loglevel=n lets through: those below n.

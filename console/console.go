@@ -56,7 +56,10 @@ type klog struct {
 	caller   func() uint32 // the thread, set before use
 	consoles consoles
 	streams  [2]Stream // descriptors 1 and 2
-	ring     ring      // large, so last: what is behind it is dearer to reach
+
+	tracebackMax uint32 // 0: three quarters of the ring
+
+	ring ring // large, so last: what is behind it is dearer to reach
 }
 
 // std is the log of the firmware. It lies in static memory, so that a panic

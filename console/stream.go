@@ -14,6 +14,7 @@ type Stream struct {
 	cont     bool  // the last record was not the end of its line
 	crash    bool  // the runtime is reporting its end
 	since    int64 // when the first byte held came
+	trace    traceback
 	n        int
 	buf      [MaxText]byte
 }
@@ -21,16 +22,10 @@ type Stream struct {
 // FD takes what the program writes to a descriptor: level Info for 1 and
 // Warning for 2, facility FacUser. When the Go runtime begins to report a crash
 // there, the level is Err until a second has passed without a line, so that
-// the traceback is seen on a console that is told to be quiet. Its time is proportional to len(p). Trap
-// context.
+// the traceback is seen on a console that is told to be quiet. A traceback has a bound
+// (SetTracebackMax). Its time is proportional to len(p). Trap context.
 func FD(fd int, p []byte) {
 	std.fd(fd, p)
-	std.flush(flushBudget)
-}
-
-// FlushStreams makes records of the partial lines held. Trap context.
-func FlushStreams() {
-	std.flushStreams()
 	std.flush(flushBudget)
 }
 
@@ -61,7 +56,10 @@ func (l *klog) write(s *Stream, p []byte) {
 		}
 		if s.n == 0 {
 			now := l.now()
-			s.crash = s.crash && now-s.since < partialTimeout
+			if now-s.since >= partialTimeout {
+				s.crash = false
+				l.endTraceback(s)
+			}
 			s.since = now
 		}
 		n := copy(s.buf[clamp(s.n, MaxText):], line)
@@ -87,22 +85,34 @@ func (l *klog) emitStream(s *Stream, more bool) {
 	if s.level == Warning && !cont && reportsCrash(s.buf[:n]) {
 		s.crash = true
 	}
-	level := s.level
-	if s.crash {
-		level = Err
+	if cont && s.trace.goroutines > 0 || !cont && l.leavesOut(s, s.buf[:n]) {
+		return
 	}
-	k := kind(level, s.facility)
+	if s.trace.at != outside {
+		s.trace.size += sizeOf(n, 0)
+	}
+	k := kind(s.severity(), s.facility)
 	if cont {
 		k |= continues
 	}
 	l.append(k, s.buf[:n], nil)
 }
 
+func (s *Stream) severity() Level {
+	if s.crash {
+		return Err
+	}
+	return s.level
+}
+
+// flushStreams makes records of the partial lines held, and ends tracebacks.
 func (l *klog) flushStreams() {
 	for i := range l.streams {
-		if s := &l.streams[i]; s.n > 0 {
+		s := &l.streams[i]
+		if s.n > 0 {
 			l.emitStream(s, true)
 		}
+		l.endTraceback(s)
 	}
 }
 

@@ -43,6 +43,7 @@ var deaths = []death{
 	{how: "throw", panics: killed, says: `^fatal error: concurrent map `, traceback: true},
 	{how: "oom", panics: killed, says: `^fatal error: runtime: (cannot allocate|out of) memory`, traceback: true},
 	{how: "stack", panics: killed, says: `^fatal error: stack overflow`, traceback: true},
+	{how: "many", panics: killed, says: `^\.\.\.4\d\d\d goroutines elided, \d+ lines\.\.\.$`, traceback: true},
 	{how: "exit", panics: "Attempted to kill init! exitcode=0x00000300"},
 
 	// What the CPU finds, in a goroutine.

@@ -262,7 +262,7 @@ func TestAReportOfAMegabyteLosesNoLine(t *testing.T) {
 	largeBuffer(w.conn)
 	c := w.collect(6666)
 	w.forget = func(p packet) bool { return p.proto == protoUDP && p.to.Port() == 6666 }
-	g := w.boot(qemu.Options{BootArgs: staticIP + deathTarget + " gasp.die=1"})
+	g := w.boot(qemu.Options{BootArgs: staticIP + deathTarget + " gasp.die=1 gasp.traceback_max=0"})
 	g.line("http: listening")
 	w.reachable()
 	if body, err := w.fetch("POST", "/die?how=many"); err != nil || !strings.HasPrefix(body, "dying of many") {
