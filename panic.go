@@ -3,6 +3,7 @@
 package gasp
 
 import (
+	"log/slog"
 	"runtime/debug"
 	"unsafe"
 
@@ -24,12 +25,16 @@ func (s *System) armPanic() {
 		Stack:     func(sp uint32, i int) (uint32, bool) { return kernel.Peek(sp + 4*uint32(i)) },
 		Signal:    signalFrame,
 		Thread:    threadLine,
+		Goroutine: goroutineLine,
 		Timeout:   s.Args.Panic,
 		Version:   kernel.Version,
 		Build:     kernel.BuildID(),
 		Board:     s.Board.Name,
 		Reset:     s.Board.SoC.ResetCause(),
 	})
+	if !kernel.FindGoroutines() {
+		slog.Warn("this Go release keeps goroutines in a way that is not known: reports of kernel deaths are without them")
+	}
 	panics.AddReport(panics.Report{Name: "system", Line: s.systemLine})
 	kernel.PanicHook = enterPanic
 	kernel.PanicBeats = panics.Beats
@@ -101,6 +106,31 @@ func threadLine(i int, t *panics.Text, w *panics.Where) bool {
 	}
 	t.Str(" ").Str(th.State()).Str(":")
 	return true
+}
+
+// goroutineInfo is what goroutineLine works on; a variable, as its address is passed.
+var goroutineInfo kernel.GoroutineInfo
+
+// goroutineLine writes what the goroutine with number *i does, or the first after it
+// that is not the runtime's own. Trap context.
+func goroutineLine(i *int, t *panics.Text, w *panics.Where, creator *uint32) bool {
+	g := &goroutineInfo
+	for ; ; *i++ {
+		state, ok := kernel.GoroutineAt(i, g)
+		if !ok {
+			return false
+		}
+		if g.System {
+			continue
+		}
+		*w, *creator = panics.Where{PC: g.PC, SP: g.SP}, g.Creator
+		t.Str("goroutine ").Dec(g.ID).Str(" [").Str(state)
+		if g.Thread != 0 {
+			t.Str(" on thread ").Dec(uint64(g.Thread))
+		}
+		t.Str("]:")
+		return true
+	}
 }
 
 // signalFrame finds what a signal interrupted. Trap context.

@@ -52,6 +52,12 @@ type Hooks struct {
 	// false when there are no more.
 	Thread func(i int, t *Text, w *Where) bool
 
+	// Goroutine writes what the goroutine with number *i is and does, and tells where
+	// (PC 0: unknown) and the PC behind the go statement it was created by (0:
+	// unknown). If it is none to show, *i is set to the next that is. It reports false
+	// when there are no more.
+	Goroutine func(i *int, t *Text, w *Where, creator *uint32) bool
+
 	Version string // of the firmware
 	Build   string // its build ID
 	Board   string // the board's name
@@ -141,10 +147,12 @@ type state struct {
 	polling int   // 1 + index of the device being polled, 0: none
 	bad     [MaxPollers]bool
 
-	walk   walk
-	thread int // the next to show
-	where  Where
-	text   Text
+	walk      walk
+	thread    int // the next to show
+	goroutine int // likewise, by its number
+	creator   uint32
+	where     Where
+	text      Text
 }
 
 var dying state

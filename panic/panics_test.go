@@ -189,6 +189,70 @@ func TestFramesAreWalkedWhereTheyAreKnown(t *testing.T) {
 	}
 }
 
+// gosAre sets hooks for goroutines 0, 2, 4, ... below n, each of which waits in a function
+// that main.f has called. One in three runs instead.
+func gosAre(n int) func(h *Hooks) {
+	return func(h *Hooks) {
+		h.Stack = func(sp uint32, i int) (uint32, bool) { return 0x80020008, sp == 0x1000 && i == 0 }
+		h.Symbolize = func(pc uint32) (string, uint32) {
+			switch pc >> 8 {
+			case 0x800200:
+				return "main.f", pc & 0xff
+			case 0x800201:
+				return "runtime.gopark", pc & 0xff
+			}
+			return "", 0
+		}
+		h.Frame = func(pc uint32) (uint32, bool) {
+			if pc>>8&0xf == 1 {
+				return 8, true
+			}
+			return 0, true
+		}
+		h.Goroutine = func(i *int, t *Text, w *Where, creator *uint32) bool {
+			*i += *i % 2
+			*w, *creator = Where{PC: 0x80020110, SP: 0x1000}, 0
+			t.Str("goroutine ").Dec(uint64(*i)).Str(" [select]:")
+			if *i > 0 {
+				*creator = 0x80020020
+			}
+			if *i%3 == 1 {
+				*w = Where{}
+			}
+			return *i < n
+		}
+	}
+}
+
+func TestGoroutinesAreShownWithTheirFramesAndWhoCreatedThem(t *testing.T) {
+	m := setup(t, gosAre(6))
+	run(t, Cause{Kind: KernelFault, Trap: FIQ})
+	want := "goroutine 0 [select]:\n runtime.gopark+0x10\n main.f+0x8\n" +
+		"goroutine 2 [select]:\n runtime.gopark+0x10\n main.f+0x8\n created by main.f+0x20\n" +
+		"goroutine 4 [select]:\n created by main.f+0x20\n---[ end"
+	if got := strings.Join(m.lines, "\n"); !strings.Contains(got, want) {
+		t.Errorf("got\n%s", got)
+	}
+	// The runtime has told of them itself.
+	m = setup(t, gosAre(6))
+	run(t, Cause{Kind: Exit})
+	if got := strings.Join(m.lines, "\n"); strings.Contains(got, "goroutine") {
+		t.Errorf("got\n%s", got)
+	}
+}
+
+func TestOfManyGoroutinesTheFirstAreShown(t *testing.T) {
+	m := setup(t, gosAre(5000))
+	run(t, Cause{Kind: KernelFault, Trap: FIQ})
+	got := strings.Join(m.lines, "\n")
+	if n := strings.Count(got, " [select]:"); n != maxGoroutines {
+		t.Errorf("%d goroutines", n)
+	}
+	if !strings.Contains(got, "\n created by main.f+0x20\nThere are more goroutines.\n---[ end") {
+		t.Errorf("ends with %q", m.lines[len(m.lines)-4:])
+	}
+}
+
 func TestTheReportSaysWhatHappenedFirstAndThatItIsCompleteLast(t *testing.T) {
 	m := setup(t, nil)
 	AddReport(Report{"eth0", func(i int, t *Text) bool { t.Str("eth0: tx_packets ").Dec(uint64(41 + i)); return i < 2 }})

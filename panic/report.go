@@ -2,8 +2,8 @@ package panics
 
 import "github.com/gasp-go/gasp/console"
 
-// maxLines bounds the lines of one step.
-const maxLines = 128
+// maxLines bounds the lines of one step: that of all goroutines has the most.
+const maxLines = 1 + maxGoroutines*(maxFrames+2)
 
 // steps are the fixed parts of the report, in order. Each makes its line i, or
 // reports that it has no more.
@@ -13,6 +13,7 @@ var steps = [...]func(s *state, i int, t *Text) (console.Level, bool){
 	registers,
 	backtrace,
 	threads,
+	goroutines,
 }
 
 // cause comes first: if only one datagram gets out, it should be this one.

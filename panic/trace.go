@@ -7,6 +7,8 @@ const (
 	maxCalls   = 24  // that are shown of the stack that died
 	maxThreads = 16  // that are shown
 	maxFrames  = 8   // of each of them
+
+	maxGoroutines = 64 // that are shown, with as many frames
 )
 
 // walk goes up a stack, frame by frame, by the frame sizes that the linker noted.
@@ -116,6 +118,43 @@ func threads(s *state, i int, t *Text) (console.Level, bool) {
 	}
 	s.thread++
 	s.walk.begin(s.where.PC, s.where.LR, s.where.SP)
+	return console.Warning, true
+}
+
+// goroutines shows where the goroutines are, for the same deaths, and who created them.
+func goroutines(s *state, i int, t *Text) (console.Level, bool) {
+	if s.cause.Kind == Exit || hooks.Goroutine == nil {
+		return 0, false
+	}
+	if i == 0 {
+		s.thread, s.goroutine, s.creator = 0, 0, 0
+		s.walk.done = true
+	}
+	if s.thread > 0 && s.walk.lines < maxFrames && s.walk.next(t) {
+		return console.Warning, true
+	}
+	if pc := s.creator; pc != 0 {
+		s.creator = 0
+		s.walk.done = true
+		t.Str(" created by ").place(pc, pc-4)
+		return console.Warning, true
+	}
+	if s.thread > maxGoroutines {
+		return 0, false
+	}
+	more := hooks.Goroutine(&s.goroutine, t, &s.where, &s.creator)
+	if !more {
+		return 0, false
+	}
+	if s.thread++; s.thread > maxGoroutines {
+		t.Reset().Str("There are more goroutines.")
+		s.creator = 0
+		s.walk.done = true
+		return console.Warning, true
+	}
+	s.goroutine++
+	s.walk.begin(s.where.PC, s.where.LR, s.where.SP)
+	s.walk.done = s.where.PC == 0
 	return console.Warning, true
 }
 

@@ -187,6 +187,20 @@ TEXT ·image(SB),NOSPLIT,$0-20
 	MOVW R0, end+16(FP)
 	RET
 
+// func getg() uint32
+TEXT ·getg(SB),NOSPLIT,$0-4
+	MOVW g, R0
+	MOVW R0, ret+0(FP)
+	RET
+
+// func variables() (from, to uint32)
+TEXT ·variables(SB),NOSPLIT,$0-8
+	MOVW $runtime·data(SB), R0
+	MOVW R0, from+0(FP)
+	MOVW $runtime·ebss(SB), R0
+	MOVW R0, to+4(FP)
+	RET
+
 // func pclntab() uint32
 TEXT ·pclntab(SB),NOSPLIT,$0-4
 	MOVW $runtime·pclntab(SB), R0

@@ -154,3 +154,11 @@ func RouteIRQ(irq int) {
 
 // ProgressForFIQ has the next FIQ find that timer interrupts come.
 func ProgressForFIQ() { atomic.AddUint32(&dog.samples, 1) }
+
+// SignalAddresses are those of a signal's handler and of what it returns to.
+func SignalAddresses() (handler, restorer uint32) {
+	return sigactions[sigURG].handler &^ 1, sigreturnAddr()
+}
+
+// SignalRegs is where the registers are in what is pushed for a handler.
+const SignalRegs = siginfoSize + ucRegs

@@ -238,8 +238,21 @@ func dieOfSignal(t *thread, sig uint32) {
 }
 
 // SignalFrame tells where a thread was when a signal came, given the PC and stack
-// pointer with which its handler returns. Any context.
+// pointer with which its handler returns, or those within runtime.sigtramp, which is the
+// handler: how far that has moved the stack pointer the linker does not note. Any
+// context.
 func SignalFrame(pc, sp uint32) (at ThreadInfo, ok bool) {
+	if h := sigactions[sigURG].handler &^ 1; h != 0 && pc > h && pc < h+sigtrampSize {
+		for i := uint32(0); ; i++ {
+			if pc, ok = Peek(sp); !ok || i == sigtrampFrame {
+				return at, false
+			}
+			sp += 4
+			if pc == sigreturnAddr() {
+				break
+			}
+		}
+	}
 	if pc != sigreturnAddr() {
 		return at, false
 	}
@@ -250,3 +263,9 @@ func SignalFrame(pc, sp uint32) (at ThreadInfo, ok bool) {
 	}
 	return at, true
 }
+
+// Bounds of runtime.sigtramp: its code in bytes, what it pushes in words.
+const (
+	sigtrampSize  = 0x48
+	sigtrampFrame = 32
+)

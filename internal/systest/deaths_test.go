@@ -147,6 +147,9 @@ func (d *death) check(g *guest, c *collector) {
 		find("another goroutine", `^goroutine \d+ .*\[chan receive\]:$`)
 	} else if d.cause != "" {
 		find("threads", `^Thread \d+ \(network\) .*:$`)
+		find("main's goroutine", `^goroutine 1 \[.+\]:$`)
+		find("a function of a goroutine", `^ main\.\S+\+0x[0-9a-f]+ \w+\.go:\d+$`)
+		find("who created a goroutine", `^ created by \S+\+0x[0-9a-f]+ \w+\.go:\d+$`)
 	}
 	at := -1
 	for _, f := range d.calls {
