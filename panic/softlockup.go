@@ -21,6 +21,9 @@ func Softlockup(c *Cause, stuck int64, who string) {
 				break
 			}
 			console.Emit(level, console.FacKern, s.text.Bytes(), nil)
+			if hooks.Pet != nil {
+				hooks.Pet()
+			}
 		}
 	}
 }

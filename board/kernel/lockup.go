@@ -36,7 +36,7 @@ const (
 var dog struct {
 	timer   *Timer
 	period  int64  // ns between samples, 0: off
-	samples uint32 // so far
+	samples uint32 // so far, and other signs of life
 	hard    bool   // there is a FIQ
 	soft    bool
 
@@ -112,9 +112,11 @@ func TouchSoftlockup() { dog.touched = 1 }
 // /sys/kernel/softlockup_count). Any context.
 func SoftLockups() uint32 { return dog.lockups }
 
-// PetWatchdog tells the hardware watchdog that the panic path is well. Trap
-// context.
+// PetWatchdog tells the hardware watchdog, and the detector of hard lockups, that who
+// keeps interrupts off for long gets on: the panic path, the report of a soft lockup.
+// Trap context.
 func PetWatchdog() {
+	dog.samples++
 	if dog.period != 0 && machine.PetWatchdog != nil && nCauses < maxRescues && !fiqState.abandoned {
 		machine.PetWatchdog()
 	}
@@ -122,7 +124,6 @@ func PetWatchdog() {
 
 // watchdogSample is the timer interrupt of both detectors. Trap context.
 func watchdogSample() {
-	dog.samples++
 	PetWatchdog()
 	dog.timer.Start(dog.period)
 	if !dog.soft {
