@@ -61,7 +61,7 @@ func (e *Endpoint) SendDatagram(d *Dest, p *Datagram, n int) bool {
 
 // Send is SendUDP for programs. A destination that was made with the MAC address
 // Broadcast is looked for (Resolve), and until it is found datagrams are broadcast.
-// Interrupts are off for at most some 5,200 instructions (docs/performance.md). It
+// Interrupts are off for at most some 4,600 instructions (docs/performance.md). It
 // does not allocate. d is used by one goroutine at a time. Any context.
 func (e *Endpoint) Send(d *Dest, payload []byte) bool {
 	x := sendSection{e: e, d: d, payload: payload}
