@@ -175,12 +175,21 @@ func checkStarved() {
 	s.timer.Start(starveCheck)
 }
 
+// endCollections lets no collection begin any more, and returns when none is under
+// way, with the percentage for debug.SetGCPercent to have them again. While one marks,
+// or waits for all Ps, a goroutine that loops keeps the world from being stopped, and
+// all others run on.
+func endCollections() int {
+	was := debug.SetGCPercent(-1)
+	runtime.GC()           // behind one that had decided to begin
+	debug.SetGCPercent(-1) // waits for what runtime.GC does not: its last step
+	return was
+}
+
 // starve keeps all goroutines from running until the kernel has reported it, and
 // then goes on: one of them wants to stop the world, and another does not stop.
 func starve() {
-	// No collection may be under way or begin: with one that marks, or that waits
-	// for all Ps, the world cannot be stopped, and goroutines run on.
-	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	defer debug.SetGCPercent(endCollections())
 	s := &starving
 	makeStarveTimer()
 	s.seen, s.since, s.stop = kernel.SoftLockups(), kernel.Nanotime(), 0
