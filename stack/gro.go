@@ -236,13 +236,13 @@ func (f *groFlow) sameFlow(s *tcpSegment) bool {
 	h, p := f.h, s.p
 	if f.ip == ip4Len {
 		h, p := (*[24]byte)(h), (*[24]byte)(p)
-		return word(&h[20]) == word(&p[20]) && word(&h[12]) == word(&p[12]) && word(&h[16]) == word(&p[16])
+		return word32(&h[20]) == word32(&p[20]) && word32(&h[12]) == word32(&p[12]) && word32(&h[16]) == word32(&p[16])
 	}
-	return word(&h[ip6Len]) == word(&p[ip6Len]) && string(h[8:ip6Len]) == string(p[8:ip6Len])
+	return word32(&h[ip6Len]) == word32(&p[ip6Len]) && string(h[8:ip6Len]) == string(p[8:ip6Len])
 }
 
-// word is the four bytes at b, in no order that matters. They must be there.
-func word(b *byte) uint32 { return *(*uint32)(unsafe.Pointer(b)) }
+// word32 is the four bytes at b, in no order that matters. They must be there.
+func word32(b *byte) uint32 { return *(*uint32)(unsafe.Pointer(b)) }
 
 // groHold begins a packet with s.
 func (l *link) groHold(s *tcpSegment, frame []byte) {
@@ -283,7 +283,7 @@ func (f *groFlow) alike(s *tcpSegment) bool {
 	if f.ip == ip4Len {
 		return h[1] == s.p[1] && h[6] == s.p[6] && h[8] == s.p[8] // TOS, DF, TTL
 	}
-	return word(&h[0]) == word(&s.p[0]) && h[7] == s.p[7] // class and label, hop limit
+	return word32(&h[0]) == word32(&s.p[0]) && h[7] == s.p[7] // class and label, hop limit
 }
 
 // append adds a data segment to the packet, if it follows.
@@ -291,7 +291,7 @@ func (f *groFlow) append(s *tcpSegment) bool {
 	h := f.h
 	payload := s.payload()
 	if f.mss == 0 || len(payload) > f.mss || f.size+len(payload) > groMaxSize || !f.alike(s) ||
-		word(&h[f.ip+8]) != word(&s.p[f.ip+8]) || // what it acknowledges
+		word32(&h[f.ip+8]) != word32(&s.p[f.ip+8]) || // what it acknowledges
 		string(h[f.ip+tcpLen:f.hdr]) != string(s.p[f.ip+tcpLen:f.hdr]) { // options
 		return false
 	}

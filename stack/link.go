@@ -39,6 +39,8 @@ type link struct {
 
 	groups groups
 
+	lookups *lookups
+
 	// verified says of the packet that is being delivered that its checksums
 	// were verified: gVisor asks for the capability with each.
 	verified atomic.Bool
@@ -71,7 +73,7 @@ type linkDrops struct {
 const maxGather = 16
 
 func newLink(dev *netdev.Device, now func() int64) *link {
-	l := &link{dev: dev, now: now, tcp: new(tcpProtocol)}
+	l := &link{dev: dev, now: now, tcp: new(tcpProtocol), lookups: new(lookups)}
 	l.local.Store(new(localAddrs))
 	l.setStation(dev.MAC())
 	return l

@@ -8,6 +8,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	gv "gvisor.dev/gvisor/pkg/tcpip/stack"
 
+	"github.com/gasp-go/gasp/board/word"
 	"github.com/gasp-go/gasp/stack/netdev"
 )
 
@@ -19,6 +20,9 @@ func (l *link) receive(frame []byte, flags netdev.RxFlags) {
 	}
 	if flags&netdev.RxChecksumOK != 0 && l.groNext(frame) {
 		return
+	}
+	if word.Load(&l.lookups.n) != 0 {
+		l.lookups.hear(frame)
 	}
 	if len(frame) < header.EthernetMinimumSize {
 		l.drop(&l.drops.short)

@@ -141,17 +141,19 @@ func New(cfg Config) (*Stack, error) {
 		s.clock = &clock{tcpip.NewStdClock(), cfg.Now}
 	}
 	proto := new(tcpProtocol)
+	look := &lookups{clock: s.clock, byAddr: map[tcpip.Address]*lookup{}}
 	s.gv = gv.New(gv.Options{
 		NetworkProtocols: []gv.NetworkProtocolFactory{
 			arp.NewProtocol,
 			// Switches and routers are told of the groups that are wanted.
-			ipv4.NewProtocolWithOptions(ipv4.Options{IGMP: ipv4.IGMPOptions{Enabled: true}}),
-			ipv6.NewProtocolWithOptions(s.ipv6Options()),
+			look.protocol(ipv4.NewProtocolWithOptions(ipv4.Options{IGMP: ipv4.IGMPOptions{Enabled: true}})),
+			look.protocol(ipv6.NewProtocolWithOptions(s.ipv6Options())),
 		},
 		TransportProtocols: []gv.TransportProtocolFactory{
 			proto.newTCP, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6,
 		},
 		Clock:       s.clock,
+		NUDDisp:     look,
 		SecureRNG:   cfg.Rand,
 		HandleLocal: true,
 	})
@@ -160,6 +162,7 @@ func New(cfg Config) (*Stack, error) {
 	}
 	s.link = newLink(cfg.Device, cfg.Now)
 	s.link.tcp = proto
+	s.link.lookups = look
 	s.link.groups = groups{
 		dev: cfg.Device, left: s.Left, logf: s.logf, joined: map[netip.Addr]uint64{},
 	}

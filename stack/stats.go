@@ -38,6 +38,8 @@ type LinkStats struct {
 	TSOPackets      uint64 `json:"TSOPackets"`      // TCP packets cut into segments
 	TSOSegments     uint64 `json:"TSOSegments"`     // segments they were cut into
 	TxQueued        uint64 `json:"TxQueued"`        // packets that waited for room in the ring
+	OutUnresolved   uint64 `json:"OutUnresolved"`   // packets too many to wait for a neighbour's address
+	NeighHeard      uint64 `json:"NeighHeard"`      // neighbours that did not answer, but were heard
 	OutNoBuffer     uint64 `json:"OutNoBuffer"`     // packets that nobody had room for
 }
 
@@ -159,6 +161,8 @@ func (l *link) stats() LinkStats {
 		TSOPackets:      l.tso.packets.Load(),
 		TSOSegments:     l.tso.segments.Load(),
 		TxQueued:        l.txq.queued.Load(),
+		OutUnresolved:   l.lookups.dropped.Load(),
+		NeighHeard:      l.lookups.heard.Load(),
 	}
 }
 

@@ -21,27 +21,11 @@ import (
 	"time"
 
 	"github.com/gasp-go/gasp"
-	"github.com/gasp-go/gasp/board/kernel"
 	_ "github.com/gasp-go/gasp/boards/mx6ulevk"
 )
 
 // creditEvery is after how many datagrams to the counting port it sends one back.
 const creditEvery = 32
-
-// progress is what a line says; all but Used only grow.
-type progress struct {
-	Time int64 // ns since boot
-	Idle int64 // of these, ns without anything to do
-
-	Spins  uint64 // rounds of the goroutines that compute
-	Sunk   uint64 // datagrams read from port 9
-	Echoed uint64 // datagrams sent back from port 7
-
-	Received uint64 // frames that the driver handed up
-	Raised   uint64 // times the network thread was woken since there were frames
-	Squeezed uint64 // times it ran out of budget
-	Used     uint64 // bytes of memory
-}
 
 var spins, sunk, echoed atomic.Uint64
 
@@ -73,9 +57,7 @@ func main() {
 			reportAll(sys, n.UnixNano())
 		}
 	}
-	for range time.Tick(100 * time.Millisecond) {
-		report(sys)
-	}
+	reportProgress(sys)
 }
 
 func serve(addr string, each func(c net.PacketConn, from net.Addr, p []byte)) {
@@ -124,18 +106,6 @@ func spin() {
 		sink.Store(x)
 		spins.Add(1)
 	}
-}
-
-func report(sys *gasp.System) {
-	p := progress{
-		Time: kernel.Nanotime(), Idle: kernel.CPUStat().Idle, Used: kernel.MemoryStat().Used,
-		Spins: spins.Load(), Sunk: sunk.Load(), Echoed: echoed.Load(),
-	}
-	s := sys.Softnet.Stat()
-	p.Raised, p.Squeezed = s.Raised, s.TimeSqueeze
-	p.Received = sys.Interfaces[0].Device.Stats().RxPackets
-	line, _ := json.Marshal(p)
-	slog.Info("load: " + string(line))
 }
 
 // page serves 20 KB over HTTP.
