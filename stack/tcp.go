@@ -72,9 +72,8 @@ func (p *tcpProtocol) QueuePacket(ep gv.TransportEndpoint, id gv.TransportEndpoi
 	p.pending = e
 }
 
-// plain reports whether a segment neither begins nor ends a connection. What ends one
-// goes the old way: with it processed by the network thread, a connection over a wire
-// that loses frames ended before its data.
+// plain reports whether a segment neither begins nor ends a connection: those that do
+// are few, and gVisor's goroutine sees to the states that only they lead to.
 func plain(pkt *gv.PacketBuffer) bool {
 	flags := header.TCP(pkt.TransportHeader().Slice()).Flags()
 	return flags&^(header.TCPFlagAck|header.TCPFlagPsh) == 0
