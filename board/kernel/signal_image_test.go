@@ -1,4 +1,4 @@
-//go:build arm
+//go:build arm && (mx6ulevk || sabrelite)
 
 package kernel_test
 
