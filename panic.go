@@ -120,7 +120,7 @@ func goroutineLine(i *int, t *panics.Text, w *panics.Where, creator *uint32) boo
 		if !ok {
 			return false
 		}
-		if g.System {
+		if g.System() {
 			continue
 		}
 		*w, *creator = panics.Where{PC: g.PC, SP: g.SP}, g.Creator

@@ -148,8 +148,8 @@ type state struct {
 	bad     [MaxPollers]bool
 
 	walk      walk
-	thread    int // the next to show
-	goroutine int // likewise, by its number
+	shown     int // threads or goroutines
+	goroutine int // the number of the next to show
 	creator   uint32
 	where     Where
 	text      Text

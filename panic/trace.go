@@ -100,23 +100,28 @@ func backtrace(s *state, i int, t *Text) (console.Level, bool) {
 	return 0, false
 }
 
+// frame makes the next line of the stack of the thread or goroutine shown last, if there
+// is one; line 0 begins anew.
+func (s *state) frame(i int, t *Text) bool {
+	if i == 0 {
+		s.shown = 0
+	}
+	return s.shown > 0 && s.walk.lines < maxFrames && s.walk.next(t)
+}
+
 // threads shows where the kernel's threads are, for deaths that the Go runtime
 // writes no traceback of.
 func threads(s *state, i int, t *Text) (console.Level, bool) {
 	if s.cause.Kind == Exit || hooks.Thread == nil {
 		return 0, false
 	}
-	if i == 0 {
-		s.thread = 0
-		s.walk.done = true
-	}
-	if s.thread > 0 && s.walk.lines < maxFrames && s.walk.next(t) {
+	if s.frame(i, t) {
 		return console.Warning, true
 	}
-	if s.thread >= maxThreads || !hooks.Thread(s.thread, t, &s.where) {
+	if s.shown >= maxThreads || !hooks.Thread(s.shown, t, &s.where) {
 		return 0, false
 	}
-	s.thread++
+	s.shown++
 	s.walk.begin(s.where.PC, s.where.LR, s.where.SP)
 	return console.Warning, true
 }
@@ -127,29 +132,22 @@ func goroutines(s *state, i int, t *Text) (console.Level, bool) {
 		return 0, false
 	}
 	if i == 0 {
-		s.thread, s.goroutine, s.creator = 0, 0, 0
-		s.walk.done = true
+		s.goroutine, s.creator = 0, 0
 	}
-	if s.thread > 0 && s.walk.lines < maxFrames && s.walk.next(t) {
+	if s.frame(i, t) {
 		return console.Warning, true
 	}
 	if pc := s.creator; pc != 0 {
 		s.creator = 0
-		s.walk.done = true
 		t.Str(" created by ").place(pc, pc-4)
 		return console.Warning, true
 	}
-	if s.thread > maxGoroutines {
+	if s.shown > maxGoroutines || !hooks.Goroutine(&s.goroutine, t, &s.where, &s.creator) {
 		return 0, false
 	}
-	more := hooks.Goroutine(&s.goroutine, t, &s.where, &s.creator)
-	if !more {
-		return 0, false
-	}
-	if s.thread++; s.thread > maxGoroutines {
+	if s.shown++; s.shown > maxGoroutines {
 		t.Reset().Str("There are more goroutines.")
 		s.creator = 0
-		s.walk.done = true
 		return console.Warning, true
 	}
 	s.goroutine++

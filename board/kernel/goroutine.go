@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"runtime"
+	"strings"
 	"unsafe"
 )
 
@@ -55,8 +56,14 @@ type GoroutineInfo struct {
 	ID      uint64
 	PC, SP  uint32 // where it goes on; 0 if it is running
 	Creator uint32 // PC behind the go statement, 0 if there was none
+	Start   uint32 // PC of the function that it is
 	Thread  uint32 // ID of the thread that runs it, 0: none does, or it is not known
-	System  bool   // one of the runtime's own
+}
+
+// System reports whether it is one of the runtime's own. Any context.
+func (g *GoroutineInfo) System() bool {
+	name, _ := Symbol(g.Start)
+	return strings.HasPrefix(name, "runtime.") && name != "runtime.main"
 }
 
 // FindGoroutines makes GoroutineAt work and reports whether it does. To be called once,
@@ -75,7 +82,7 @@ func FindGoroutines() bool {
 		for i := 0; i+2 < len(w); i++ {
 			switch n := w[i+1]; {
 			case n == 0 || n >= maxGoroutines:
-			case n == uint32(len(secondReason)) && reasons == 0 && i >= 2 && isString(w[i], secondReason):
+			case n == uint32(len(secondReason)) && reasons == 0 && i >= 2 && imageString(w[i], n) == secondReason:
 				reasons = start + 4*uint32(i) - 8
 			case w[i+2] >= n && w[i+2] < maxGoroutines && list == 0 && w[i]&3 == 0 && isIn(w[i], n, self):
 				list = start + 4*uint32(i)
@@ -92,18 +99,13 @@ func FindGoroutines() bool {
 	return gos.list != 0
 }
 
-// isString reports whether s is at p.
-func isString(p uint32, s string) bool {
+// imageString is the string of n bytes at p, empty if that is not in the image.
+func imageString(p, n uint32) string {
 	text, _, _, _, end := image()
-	if p < text || p >= end-uint32(len(s)) {
-		return false
+	if p < text || p >= end-n {
+		return ""
 	}
-	for i := range s {
-		if load8(p+uint32(i)) != s[i] {
-			return false
-		}
-	}
-	return true
+	return unsafe.String((*byte)(unsafe.Add(nil, p)), n)
 }
 
 // isIn reports whether w is among the n words at p.
@@ -142,17 +144,15 @@ func checkGoroutines(self uint32) bool {
 				continue
 			}
 			name, _ := Symbol(info.PC)
-			start, _ := Symbol(startOf(i))
+			start, _ := Symbol(info.Start)
 			creator, _ := Symbol(info.Creator)
-			if name == "runtime.gopark" && hasSuffix(start, "kernel.checkGoroutines.func1") && hasSuffix(creator, "kernel.checkGoroutines") {
+			if name == "runtime.gopark" && strings.HasSuffix(start, "kernel.checkGoroutines.func1") && strings.HasSuffix(creator, "kernel.checkGoroutines") {
 				return true
 			}
 		}
 	}
 	return false
 }
-
-func hasSuffix(s, end string) bool { return len(s) >= len(end) && s[len(s)-len(end):] == end }
 
 // record is the g with number i in the list; 0: there are not so many.
 func record(i int) (g uint32, ok bool) {
@@ -162,12 +162,6 @@ func record(i int) (g uint32, ok bool) {
 		return 0, false
 	}
 	return Peek(p + 4*uint32(i))
-}
-
-func startOf(i int) uint32 {
-	g, _ := record(i)
-	pc, _ := Peek(g + gStart)
-	return pc
 }
 
 // GoroutineAt tells of the goroutine with number i in the runtime's list, or the first
@@ -202,6 +196,7 @@ func GoroutineAt(i *int, info *GoroutineInfo) (state string, ok bool) {
 		info.PC, _ = Peek(g + gPC)
 		info.SP, _ = Peek(g + gSP)
 		info.Creator, _ = Peek(g + gCreator)
+		info.Start, _ = Peek(g + gStart)
 		info.Thread = 0
 		if status == gSyscall {
 			info.PC, _ = Peek(g + gSyscallPC)
@@ -211,9 +206,6 @@ func GoroutineAt(i *int, info *GoroutineInfo) (state string, ok bool) {
 			info.PC, info.SP = 0, 0
 			info.Thread = threadOn(g)
 		}
-		start, _ := Peek(g + gStart)
-		name, _ := Symbol(start)
-		info.System = len(name) > 8 && name[:8] == "runtime." && name != "runtime.main"
 		return state, true
 	}
 }
@@ -235,9 +227,10 @@ func threadOn(g uint32) uint32 {
 func reason(n uint32) string {
 	p, _ := Peek(gos.reasons + 8*n)
 	size, ok := Peek(gos.reasons + 8*n + 4)
-	text, _, _, _, end := image()
-	if !ok || n >= maxReasons || size == 0 || size > 64 || p < text || p > end-size {
-		return "waiting"
+	if ok && n < maxReasons && size <= 64 {
+		if s := imageString(p, size); s != "" {
+			return s
+		}
 	}
-	return unsafe.String((*byte)(unsafe.Add(nil, p)), size)
+	return "waiting"
 }

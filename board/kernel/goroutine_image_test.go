@@ -70,7 +70,7 @@ func TestGoroutinesAreFoundWhereTheyWait(t *testing.T) {
 				break
 			}
 			n++
-			system = system || info.System
+			system = system || info.System()
 			creator, _ := kernel.Symbol(info.Creator)
 			self = self || state == "running" && creator == "testing.(*T).Run"
 			for name, doing := range want {

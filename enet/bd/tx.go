@@ -155,12 +155,14 @@ func (t *TX) Spoil() {
 }
 
 // Flush orders what was sent before the doorbell.
-func (t *TX) Flush() {
-	last := t.head.slot
-	if last == 0 {
-		last = t.n
+func (t *TX) Flush() { t.flush(t.newest()) }
+
+// newest is the slot of the descriptor that was given away last.
+func (t *TX) newest() uint32 {
+	if t.head.slot == 0 {
+		return t.n - 1
 	}
-	t.flush(last - 1)
+	return t.head.slot - 1
 }
 
 // Reclaim takes back what the device has sent, in order, and returns how many
@@ -199,11 +201,7 @@ func (t *TX) Done() bool {
 
 // Idle reports whether the device has sent all it was given: frames leave in order.
 func (t *TX) Idle() bool {
-	last := t.head.slot
-	if last == 0 {
-		last = t.n
-	}
-	return t.head.seq == t.tail.seq || load(t.word(last-1), wordStatus)&(Ready<<16) == 0
+	return t.head.seq == t.tail.seq || load(t.word(t.newest()), wordStatus)&(Ready<<16) == 0
 }
 
 // Head and Tail return the slots where the next frame goes in and where the

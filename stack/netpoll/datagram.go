@@ -69,15 +69,15 @@ func (e *Endpoint) address(d *Dest, p *Datagram) bool {
 		p.start = ip6At - ethLen
 		putEthernet(p.b[p.start:], d.MAC, own, typeIPv6)
 		putIPv6(p.b[ip6At:], src[:], d.ip[:], protoUDP, ttl, 0)
-		p.udpSum = pseudo(p.b[udpAt-32:udpAt], protoUDP, 0)
+		p.udpSum = inet.Pseudo(p.b[udpAt-32:udpAt], protoUDP, 0)
 	} else {
 		p.start = ip4At - ethLen
 		putEthernet(p.b[p.start:], d.MAC, own, typeIPv4)
 		h := p.b[ip4At:udpAt]
 		putIPv4(h, src[:4], d.ip[:4], protoUDP, 0, 0)
 		h[2], h[3], h[10], h[11] = 0, 0, 0, 0
-		p.ipSum = sum(h, 0)
-		p.udpSum = pseudo(p.b[udpAt-8:udpAt], protoUDP, 0)
+		p.ipSum = inet.Sum(h, 0)
+		p.udpSum = inet.Pseudo(p.b[udpAt-8:udpAt], protoUDP, 0)
 	}
 	u := p.b[udpAt:]
 	binary.BigEndian.PutUint16(u[0:], d.srcPort)

@@ -71,7 +71,7 @@ func putIPv4(h []byte, src, dst []byte, proto uint8, id uint16, n int) {
 	h[10], h[11] = 0, 0
 	copy(h[12:16], src)
 	copy(h[16:20], dst)
-	binary.BigEndian.PutUint16(h[10:], ^fold(sum(h, 0)))
+	binary.BigEndian.PutUint16(h[10:], ^inet.Fold(inet.Sum(h, 0)))
 }
 
 func putIPv6(h []byte, src, dst []byte, next uint8, hops uint8, n int) {
@@ -91,22 +91,4 @@ func (f *frame) bytes() []byte {
 		f.n++
 	}
 	return f.b[:f.n]
-}
-
-// sum adds the 16-bit words of p to the ones' complement sum acc. Only the
-// last of several pieces may have an odd length.
-func sum(p []byte, acc uint32) uint32 { return inet.Sum(p, acc) }
-
-// pseudo begins the sum of a transport checksum: both addresses, the protocol
-// and the length.
-func pseudo(addrs []byte, proto uint8, n int) uint32 {
-	return sum(addrs, uint32(proto)+uint32(n))
-}
-
-// fold ends a sum. Packets are shorter than 64 KiB, so acc has not overflowed.
-func fold(acc uint32) uint16 {
-	for acc > 0xffff {
-		acc = acc>>16 + acc&0xffff
-	}
-	return uint16(acc)
 }

@@ -1,5 +1,7 @@
 package netpoll
 
+import "github.com/gasp-go/gasp/stack/inet"
+
 // ICMPv6 types (RFC 4443, RFC 4861).
 const (
 	echoRequest6          = 128
@@ -42,7 +44,7 @@ func parseICMPv6(p []byte) (icmp []byte, ok bool) {
 		return nil, false
 	}
 	icmp = ip[ip6Len : ip6Len+n]
-	if icmp[1] != 0 || fold(sum(icmp, pseudo(ip[8:40], protoICMPv6, n))) != 0xffff {
+	if icmp[1] != 0 || inet.Fold(inet.Sum(icmp, inet.Pseudo(ip[8:40], protoICMPv6, n))) != 0xffff {
 		return nil, false
 	}
 	switch icmp[0] {
@@ -127,7 +129,7 @@ func (e *Endpoint) neighborSolicitation(f *frame, n *neighbor, src *[16]byte, to
 func (f *frame) icmpv6(n int) {
 	b := f.b[f.n : f.n+n]
 	b[2], b[3] = 0, 0
-	c := ^fold(sum(b, pseudo(f.b[f.n-32:f.n], protoICMPv6, n)))
+	c := ^inet.Fold(inet.Sum(b, inet.Pseudo(f.b[f.n-32:f.n], protoICMPv6, n)))
 	b[2], b[3] = byte(c>>8), byte(c)
 	f.n += n
 }

@@ -1,6 +1,9 @@
 package netpoll
 
-import "github.com/gasp-go/gasp/stack/netdev"
+import (
+	"github.com/gasp-go/gasp/stack/inet"
+	"github.com/gasp-go/gasp/stack/netdev"
+)
 
 // Poll does the device's work by hand and returns the number of frames taken.
 // In the live system that is only the controller: received frames belong to
@@ -99,7 +102,7 @@ func (e *Endpoint) payload4(ip []byte, least int) (p []byte, ok bool) {
 	header, total := int(ip[0]&15)*4, int(ip[2])<<8|int(ip[3])
 	if ip[0]>>4 != 4 || header < ip4Len || total < header+least || total > len(ip) ||
 		ip[6]&0x3f != 0 || ip[7] != 0 || // a fragment
-		fold(sum(ip[:header], 0)) != 0xffff || !e.isLocal4(ip[16:20]) {
+		inet.Fold(inet.Sum(ip[:header], 0)) != 0xffff || !e.isLocal4(ip[16:20]) {
 		return nil, false
 	}
 	return ip[header:total], true
@@ -115,7 +118,7 @@ func (e *Endpoint) inputIPv4(p []byte, mac [6]byte) {
 	if !ok || ip[9] != protoICMP || ip[12] == 0 || ip[12] == 127 || ip[12] >= 224 { // no host's address
 		return
 	}
-	if icmp[0] != 8 || icmp[1] != 0 || fold(sum(icmp, 0)) != 0xffff ||
+	if icmp[0] != 8 || icmp[1] != 0 || inet.Fold(inet.Sum(icmp, 0)) != 0xffff ||
 		ethLen+ip4Len+len(icmp) > maxFrame {
 		return
 	}
@@ -126,7 +129,7 @@ func (e *Endpoint) inputIPv4(p []byte, mac [6]byte) {
 	b := f.b[f.n : f.n+copy(f.b[f.n:], icmp)]
 	f.n += len(b)
 	b[0], b[2], b[3] = 0, 0, 0
-	c := ^fold(sum(b, 0))
+	c := ^inet.Fold(inet.Sum(b, 0))
 	b[2], b[3] = byte(c>>8), byte(c)
 	if e.respond() {
 		e.stats.Echo++

@@ -156,7 +156,7 @@ func (e *Endpoint) sendPanic(f []byte, vlan uint16) bool {
 }
 
 func (e *Endpoint) waitRoom(f []byte, vlan uint16, limit int64) bool {
-	var wait bound
+	start := e.now()
 	for range waitLooks {
 		switch e.xmit(f, vlan) {
 		case netdev.TxOK:
@@ -166,7 +166,7 @@ func (e *Endpoint) waitRoom(f []byte, vlan uint16, limit int64) bool {
 			return false
 		}
 		e.look(pollBudget)
-		if wait.over(e.now(), limit) {
+		if e.now()-start > limit {
 			break
 		}
 	}
@@ -176,31 +176,17 @@ func (e *Endpoint) waitRoom(f []byte, vlan uint16, limit int64) bool {
 // waitIdle waits until all frames have left, so that they are on the wire
 // whatever happens next.
 func (e *Endpoint) waitIdle(limit int64) bool {
-	var wait bound
+	start := e.now()
 	for range waitLooks {
 		if e.drv.TxIdle() {
 			return true
 		}
 		e.look(pollBudget)
-		if wait.over(e.now(), limit) {
+		if e.now()-start > limit {
 			break
 		}
 	}
 	return false
-}
-
-// bound ends a wait. Most waits are over at the first look, and then nobody has looked
-// at the clock.
-type bound struct {
-	begun bool
-	start int64
-}
-
-func (b *bound) over(now, limit int64) bool {
-	if !b.begun {
-		b.begun, b.start = true, now
-	}
-	return now-b.start > limit
 }
 
 // xmit tries once. The device copies the frame.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+
+	"github.com/gasp-go/gasp/stack/inet"
 )
 
 // UDPHandler takes datagrams below the stack. Its methods run in trap context.
@@ -145,7 +147,7 @@ func (e *Endpoint) inputUDP(p []byte) bool {
 	}
 	u = u[:n]
 	unchecked := u[6] == 0 && u[7] == 0 && !from.V6
-	if !unchecked && fold(sum(u, pseudo(addrs, protoUDP, n))) != 0xffff {
+	if !unchecked && inet.Fold(inet.Sum(u, inet.Pseudo(addrs, protoUDP, n))) != 0xffff {
 		return false
 	}
 	from.Port = binary.BigEndian.Uint16(u)
