@@ -60,7 +60,11 @@ func (n *netconsole) serve(ctx context.Context, deliver func(*ncrx.Record)) erro
 	buf := make([]byte, 1<<16)
 	// When ctx ends the deadline falls at once; drain then tells a socket
 	// that is empty from one that was not looked at.
-	stop := context.AfterFunc(ctx, func() { n.conn.SetReadDeadline(time.Unix(1, 0)) })
+	fell := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		n.conn.SetReadDeadline(time.Unix(1, 0))
+		close(fell)
+	})
 	defer stop()
 	for ctx.Err() == nil {
 		if n.each != nil {
@@ -80,6 +84,9 @@ func (n *netconsole) serve(ctx context.Context, deliver func(*ncrx.Record)) erro
 			return err
 		}
 	}
+	// ctx can be seen to have ended before its function has run, and that
+	// deadline is not to fall on what is read from here on.
+	<-fell
 	end := time.Now().Add(tick)
 	for time.Now().Before(end) {
 		n.conn.SetReadDeadline(time.Now().Add(tick / 10))
