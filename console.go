@@ -18,9 +18,9 @@ type consoles struct {
 	netconsole *netconsole.Set
 }
 
-// startConsole connects descriptors 1 and 2, slog and the board's UART to the
+// prepareConsole connects descriptors 1 and 2, slog and the board's UART to the
 // kernel log.
-func (s *System) startConsole() {
+func (s *System) prepareConsole() {
 	console.SetClock(kernel.Nanotime)
 	console.SetCaller(kernel.Caller)
 	if n := s.Args.LogBufLen; n > console.RingSize {
@@ -51,8 +51,10 @@ func (s *System) startConsole() {
 	if err != nil {
 		slog.Error("serial console", "err", err)
 	}
-	go s.flushConsoles()
 }
+
+// startConsole has the consoles offered again what they could not take.
+func (s *System) startConsole() { go s.flushConsoles() }
 
 // boundTraceback bounds what a traceback takes of the log, as the boot argument
 // gasp.traceback_max=<size> says; 0: not at all.

@@ -15,6 +15,7 @@
 //		panic(http.ListenAndServe(":80", nil))
 //	}
 //
-// Once Start has returned, packages net and net/http work, on the first
+// The log, its consoles and the panic path are there before main, for deaths in init
+// functions. Once Start has returned, packages net and net/http work, on the first
 // interface's stack. Build it with "gasp build". See docs/architecture.md for the layers.
 package gasp

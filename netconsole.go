@@ -22,8 +22,8 @@ import (
 // and so on, as in Linux.
 func (s *System) Netconsole() *netconsole.Set { return s.netconsole }
 
-// startNetconsole makes the set of targets, and knows who is asked about them.
-func (s *System) startNetconsole() {
+// prepareNetconsole makes the set of targets, and knows who is asked about them.
+func (s *System) prepareNetconsole() {
 	o := netconsole.Options{Time: s.Args.PrintkTime, Release: release(), Now: kernel.Nanotime}
 	// Whether there is entropy by now or not: it is to be another one each time,
 	// and no secret.
@@ -79,7 +79,7 @@ func (s *System) addTargets(n *Interface) {
 			slog.Error("netconsole", "target", arg, "err", err)
 			continue
 		}
-		if cfg.LocalIP.IsValid() && cfg.VLAN == 0 {
+		if cfg.LocalIP.IsValid() && cfg.VLAN == 0 && n.addrs.Load() == nil {
 			n.Poll.SetLocal(cfg.LocalIP) // until the interface has its own
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -38,14 +39,16 @@ type Interface struct {
 	Capture *pcap.Recorder // off unless gasp.pcap= switched it on
 	Faults  *netem.Netem   // nil unless gasp.fault= was given
 
+	boot   bootarg.IP                     // what ip= says of it
 	addrs  atomic.Pointer[stack.AddrInfo] // as it is configured
 	report netReport
 	watch  watcher
 }
 
-// startNetwork brings up the board's first port, and others that an ip=
-// argument names. Without an argument the address comes by DHCP.
-func (s *System) startNetwork() {
+// prepareNetwork makes the interfaces of the board's first port, and of others that
+// an ip= argument names, as far as the panic path needs them: MAC, way out and
+// netconsole targets.
+func (s *System) prepareNetwork() {
 	mem, phys := kernel.DMA()
 	s.dma = dma.NewRegion(mem, phys)
 	s.rxBuffers = s.dma
@@ -53,11 +56,10 @@ func (s *System) startNetwork() {
 		mem, phys := kernel.StreamingDMA()
 		s.rxBuffers = dma.NewStreaming(mem, phys, dma.CPU)
 	}
-	s.startNetconsole()
+	s.prepareNetconsole()
 	s.Softnet = netdev.NewSoftnet(s.softirq.Signal)
 	s.Softnet.SetClock(kernel.Nanotime)
 	s.Softnet.SetTimers(newTimer)
-	go s.networkThread()
 	panics.AddReport(panics.Report{Name: "softnet", Line: s.softnetLine})
 	for i, port := range s.Board.Ethernet {
 		cfg, ok := s.Args.IPFor(port.Name)
@@ -72,25 +74,42 @@ func (s *System) startNetwork() {
 			slog.Error("network interface", "dev", port.Name, "err", err)
 			continue
 		}
+		n.boot = cfg
 		s.Interfaces = append(s.Interfaces, n)
-		s.startCapture(n)
-		s.startFaults(n)
 		panics.AddPoller(n.Poll)
 		panics.AddReport(n.networkReport())
-		if err := n.MAC.PowerUp(); err != nil {
+		if err := n.MAC.Probe(); err != nil {
 			slog.Error("network interface", "dev", port.Name, "err", err)
 		}
+		n.presume()
 		s.addTargets(n)
+	}
+}
+
+// startNetwork opens the interfaces and gives each a stack. Without an ip= argument
+// the first one's address comes by DHCP.
+func (s *System) startNetwork() {
+	go s.networkThread()
+	s.Interfaces = slices.DeleteFunc(s.Interfaces, func(n *Interface) bool {
+		err := n.addStack()
+		if err != nil {
+			slog.Error("network interface", "dev", n.Port.Name, "err", err)
+		}
+		return err != nil
+	})
+	for _, n := range s.Interfaces {
+		s.startCapture(n)
+		s.startFaults(n)
 		if s.sockets.Load() == nil {
 			// The first interface's stack is the program's: package net's.
 			s.sockets.Store(sockets.New(n.Stack, s.softirq.Wake))
 			kernel.ServeSockets(&s.softirq)
 		}
 		if err := n.Device.Open(); err != nil {
-			slog.Error("network interface", "dev", port.Name, "err", err)
+			slog.Error("network interface", "dev", n.Port.Name, "err", err)
 		}
 		n.startWatch()
-		n.configure(cfg)
+		n.configure(n.boot)
 	}
 	s.addFiles()
 	s.bootParams()
@@ -110,7 +129,7 @@ func (s *System) workNetpoll() {
 
 func work(p unsafe.Pointer) { (*netpoll.Endpoint)(p).Work() }
 
-// addInterface builds driver, device and stack of a port.
+// addInterface builds driver, device and the way out below the stack of a port.
 func (s *System) addInterface(port board.Ethernet) (*Interface, error) {
 	off, trust := s.offloads()
 	m, err := enet.New(enet.Config{
@@ -131,18 +150,32 @@ func (s *System) addInterface(port board.Ethernet) (*Interface, error) {
 	}
 	n := &Interface{Port: port, MAC: m, Device: m.Device()}
 	n.Poll = netpoll.New(n.Device, kernel.Nanotime)
+	n.Poll.OnLink(n.linkInPanic)
+	n.Device.SetFilter(n.Poll.Filter)
+	return n, nil
+}
+
+// addStack puts the protocol stack on the interface.
+func (n *Interface) addStack() (err error) {
 	n.Stack, err = stack.New(stack.Config{
 		Device: n.Device,
 		Now:    kernel.Nanotime,
 		Log:    func(level int, msg string) { console.Log(console.Level(level), []byte(msg)) },
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	n.Poll.OnLink(n.linkInPanic)
-	n.Device.SetFilter(n.Poll.Filter)
 	n.Stack.OnAddress(n.addressChanged)
-	return n, nil
+	return nil
+}
+
+// presume tells the way out below the stack the address that ip= gives the interface,
+// for deaths before the stack tells it.
+func (n *Interface) presume() {
+	if c := n.boot.Client; c.IsValid() {
+		n.Poll.SetLocal(c.Addr())
+		n.addrs.Store(&stack.AddrInfo{IPv4: c, Gateway: n.boot.Gateway})
+	}
 }
 
 // configure applies an ip= argument.

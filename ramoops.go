@@ -16,9 +16,9 @@ import (
 // replayBudget is the part of the log's ring that an earlier life's log may take.
 const replayBudget = console.RingSize / 4
 
-// startRamoops finds the log of the life before the reset, logs it again for the
+// prepareRamoops finds the log of the life before the reset, logs it again for the
 // network, and has this life's log kept for the next one.
-func (s *System) startRamoops() {
+func (s *System) prepareRamoops() {
 	mem, phys := kernel.Persistent()
 	if mem == nil {
 		if !s.Args.RamoopsOff {
@@ -67,7 +67,14 @@ func (s *System) startRamoops() {
 		}
 	}
 	if unsent {
-		go handOver(store, console.NextSeq()-1)
+		s.replayed = console.NextSeq() - 1
+	}
+}
+
+// startRamoops has the earlier lives' records marked as sent once they are.
+func (s *System) startRamoops() {
+	if s.replayed != 0 {
+		go handOver(s.Ramoops, s.replayed)
 	}
 }
 

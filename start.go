@@ -41,7 +41,8 @@ type System struct {
 	sockets   atomic.Pointer[sockets.Service]
 	consoles
 
-	rtcFailed bool // it could not be set
+	replayed  uint64 // the last record of an earlier life that was logged again, 0: none
+	rtcFailed bool   // it could not be set
 }
 
 // Stack returns the first interface's stack, nil if there is no interface.
@@ -54,18 +55,17 @@ func (s *System) Stack() *stack.Stack {
 
 var system System
 
-// Start brings the firmware up: console and panic path first, then
-// network and netconsole. What fails is logged and left out; a firmware without
-// network is still a firmware. It is called once, from main.
-func Start() *System {
-	s := &system
+func init() { board.OnRegister(system.prepare) }
+
+// prepare is what of the start comes before the program's own init functions and
+// main, so that their deaths are told too: the log, its consoles, the panic path and
+// the MACs, which that can take. Neither a goroutine nor a timer begins here: until
+// Start the runtime can tell that all goroutines are asleep.
+func (s *System) prepare() {
 	s.Board = board.Current()
-	if s.Board == nil {
-		panic("gasp: no board: import one of github.com/gasp-go/gasp/boards/...")
-	}
 	args, errs := bootarg.Parse(kernel.Cmdline())
 	s.Args = args
-	s.startConsole()
+	s.prepareConsole()
 	s.banner()
 	for _, err := range errs {
 		slog.Warn(err.Error())
@@ -73,11 +73,24 @@ func Start() *System {
 	for _, u := range args.Unknown {
 		slog.Info("unknown boot argument", "arg", u.String())
 	}
-	s.startRamoops()
+	s.prepareRamoops()
 	// A goroutine that recurses without end is to die of that, with its
 	// traceback, and not of the lack of memory.
 	debug.SetMaxStack(int(kernel.MemoryStat().Free / 8))
 	s.armPanic()
+	s.prepareNetwork()
+}
+
+// Start brings the firmware up: watchdog, network and netconsole. What fails is
+// logged and left out; a firmware without network is still a firmware. It is called
+// once, from main.
+func Start() *System {
+	s := &system
+	if s.Board == nil {
+		panic("gasp: no board: import one of github.com/gasp-go/gasp/boards/...")
+	}
+	s.startConsole()
+	s.startRamoops()
 	s.startWatchdog()
 	s.waitSeeded()
 	s.startNetwork()

@@ -73,7 +73,10 @@ type UART interface {
 	TxInterrupt(on bool)
 }
 
-var current *Board
+var (
+	current    *Board
+	registered func() // nil: nobody waits for it
+)
 
 // Register makes b the board this firmware runs on. It is called once, from a
 // board package's init.
@@ -82,6 +85,18 @@ func Register(b *Board) {
 		panic("board: " + b.Name + " registered after " + current.Name)
 	}
 	current = b
+	if registered != nil {
+		registered()
+	}
+}
+
+// OnRegister has fn called as soon as there is a board: at once, or by Register.
+// For package gasp, whose init may come before the board's or after it.
+func OnRegister(fn func()) {
+	registered = fn
+	if current != nil {
+		fn()
+	}
 }
 
 // Current returns the board this firmware runs on, nil on a host.

@@ -170,8 +170,31 @@ func New(cfg Config) (*MAC, error) {
 // Device returns the network device that the MAC drives.
 func (m *MAC) Device() *netdev.Device { return m.dev }
 
-// PowerUp gives the MAC its clocks and pads and the PHY its reset, once. Open
-// does it too; done early it lets Seize work before the first Open. Goroutine.
+// Probe readies a closed MAC for Seize, before the first Open: power, the reset that
+// stops what a boot loader may have left running, and the PHY, which begins to
+// negotiate. Open does all of it too. A missing PHY does not fail it. Goroutine.
+func (m *MAC) Probe() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.state.Load() != stateClosed {
+		return nil
+	}
+	return m.probe()
+}
+
+func (m *MAC) probe() error {
+	if err := m.PowerUp(); err != nil {
+		return err
+	}
+	if err := m.section(trapReset); err != nil {
+		return fmt.Errorf("enet: %s: %w", m.cfg.Port.Name, err)
+	}
+	m.findPHY()
+	return nil
+}
+
+// PowerUp gives the MAC its clocks and pads and the PHY its reset, once. Seize
+// works from then on. Goroutine.
 func (m *MAC) PowerUp() error {
 	if m.powered.Load() {
 		return nil
@@ -209,15 +232,9 @@ func (m *MAC) Open() error {
 }
 
 func (m *MAC) open() error {
-	if err := m.PowerUp(); err != nil {
+	if err := m.probe(); err != nil {
 		return err
 	}
-	// First the reset: a boot loader may have left its rings and the DMA
-	// running.
-	if err := m.section(trapReset); err != nil {
-		return fmt.Errorf("enet: %s: %w", m.cfg.Port.Name, err)
-	}
-	m.findPHY()
 	m.setAddress(m.dev.MAC())
 	if err := m.section(trapStart); err != nil {
 		return fmt.Errorf("enet: %s: %w", m.cfg.Port.Name, err)

@@ -65,8 +65,11 @@ func (m *MAC) findPHY() {
 		m.complain(err)
 		return
 	}
-	m.phy.Store(p)
+	was := m.phy.Swap(p)
 	m.fault = ""
+	if was != nil && was.Addr == p.Addr && was.ID == p.ID {
+		return
+	}
 	m.log.Info("enet: PHY", "dev", m.dev.Name(), "addr", p.Addr, "id", p.ID)
 }
 

@@ -350,6 +350,7 @@ func TestQEMUSeizedMACSendsAndReceivesOnEitherRing(t *testing.T) {
 		{"inside StartXmit", func(e *evk) { e.mac.dev.Open(); e.mac.txBusy.Store(true) }, 1},
 		{"inside the poll", func(e *evk) { e.mac.dev.Open(); e.mac.rxBusy.Store(true) }, 1},
 		{"never opened", func(e *evk) { e.mac.PowerUp() }, 1},
+		{"probed", func(e *evk) { e.mac.Probe() }, 1},
 		{"while it opens", func(e *evk) { e.mac.dev.Open(); e.mac.state.Store(stateOpening) }, 1},
 		{"closed", func(e *evk) { e.mac.dev.Open(); e.mac.dev.Stop() }, 1},
 	} {

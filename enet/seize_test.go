@@ -18,6 +18,11 @@ func (b *bench) seize() (err error) {
 	return err
 }
 
+func (b *bench) linkTrap() (up bool) {
+	inTrap(func() { up = b.mac.LinkTrap() })
+	return up
+}
+
 // interrupted runs fn until its n-th register access, where it ends for good,
 // as a panic would end it. It reports whether fn got that far.
 func (b *bench) interrupted(n int, fn func()) (reached bool) {
@@ -345,18 +350,62 @@ func TestSeizeReportsAMACThatStaysDeadWithinItsBound(t *testing.T) {
 	}
 }
 
-func TestSeizeUsesTheLinksModeOfAnOpenThatDidNotFinish(t *testing.T) {
+func TestSeizeOfAMACThatWasProbedOnlyFollowsTheLink(t *testing.T) {
 	b := newBench(t)
 	b.model.SetPHYReg(2, mii.ANLPAR, 0x0021) // 10 Mb/s half
-	if err := b.mac.PowerUp(); err != nil {
+	if err := b.mac.Probe(); err != nil {
 		t.Fatal(err)
 	}
-	b.mac.findPHY()
+	b.model.SetPHYReg(2, mii.BMSR, 0x7829)
 	if err := b.seize(); err != nil {
 		t.Fatal(err)
 	}
+	if b.linkTrap() {
+		t.Error("no link, and it is up")
+	}
+	b.model.SetPHYReg(2, mii.BMSR, 0x782d)
+	if !b.linkTrap() {
+		t.Error("the link that came is not noticed")
+	}
 	if rcr := b.model.Reg(macmodel.RCR); rcr&rcrRMII10T == 0 {
 		t.Errorf("RCR %#x", rcr)
+	}
+	b.wantSeizedAlive("probed")
+}
+
+func TestProbeStopsWhatTheLoaderLeftRunningAndDisturbsNoOpenMAC(t *testing.T) {
+	b := newBench(t)
+	b.mac.regs.Write32(regECR, ecrETHEREN)
+	if err := b.mac.Probe(); err != nil {
+		t.Fatal(err)
+	}
+	if b.model.Reg(macmodel.ECR)&ecrETHEREN != 0 {
+		t.Error("the MAC still runs")
+	}
+	if b.mac.PHY() == nil {
+		t.Error("no PHY was found")
+	}
+	if err := b.mac.dev.Open(); err != nil {
+		t.Fatal(err)
+	}
+	b.wantAlive()
+	resets := b.model.Resets()
+	if err := b.mac.Probe(); err != nil || b.model.Resets() != resets {
+		t.Errorf("probed while open: %v, %d resets", err, b.model.Resets()-resets)
+	}
+	b.wantAlive()
+}
+
+func TestProbeFailsWithoutClockAndWithoutPHYDoesNot(t *testing.T) {
+	b := newBench(t)
+	b.model.SetFaults(func(f *macmodel.Faults) { f.ResetNever = true })
+	if err := b.mac.Probe(); !errors.Is(err, ErrReset) {
+		t.Errorf("%v", err)
+	}
+	b = newBench(t)
+	b.model.SetPHY(2, nil)
+	if err := b.mac.Probe(); err != nil || b.mac.PHY() != nil {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -425,26 +474,22 @@ func TestALinkThatComesBackInAnotherModeIsFollowedInAPanic(t *testing.T) {
 	if err := b.seize(); err != nil {
 		t.Fatal(err)
 	}
-	look := func() (up bool) {
-		inTrap(func() { up = b.mac.LinkTrap() })
-		return up
-	}
 	b.model.SetPHYReg(2, mii.BMSR, 0x7829)
-	if look() {
+	if b.linkTrap() {
 		t.Error("no link, and it is up")
 	}
 	b.model.SetPHYReg(2, mii.BMSR, 0x782d)
 	resets := b.model.Resets()
-	if !look() || b.model.Resets() != resets {
+	if !b.linkTrap() || b.model.Resets() != resets {
 		t.Error("the same link again: not up, or the MAC was reset")
 	}
 	b.model.SetPHYReg(2, mii.ANLPAR, 0x0021) // 10 Mb/s half
-	if !look() || b.model.Reg(macmodel.RCR)&rcrRMII10T == 0 {
+	if !b.linkTrap() || b.model.Reg(macmodel.RCR)&rcrRMII10T == 0 {
 		t.Errorf("RCR %#x", b.model.Reg(macmodel.RCR))
 	}
 	b.wantSeizedAlive("10 Mb/s")
 	b.model.SetFaults(func(f *macmodel.Faults) { f.MDIOHang = true })
-	if !look() {
+	if !b.linkTrap() {
 		t.Error("a PHY that does not answer is taken for a link that is down")
 	}
 }

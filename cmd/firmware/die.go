@@ -48,7 +48,7 @@ var deaths = map[string]func(){
 
 // deadlock sleeps for ever. The runtime sees a deadlock only while there is no
 // other goroutine that could wake up, no timer, and no thread in a system call:
-// before gasp.Start.
+// before gasp.Start, which has the panic path ready all the same.
 func deadlock() { select {} }
 
 // deadly reports whether how is a way to die.

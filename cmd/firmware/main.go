@@ -16,6 +16,12 @@ import (
 // running is the system, for deaths that need it.
 var running *gasp.System
 
+func init() {
+	if strings.Contains(kernel.Cmdline(), "gasp.die=init") {
+		panic("asked to panic in an init function")
+	}
+}
+
 func main() {
 	if strings.Contains(kernel.Cmdline(), "gasp.die=deadlock") {
 		deadlock() // the runtime sees none once there are a network and timers

@@ -24,6 +24,7 @@ type death struct {
 	panics    string   // behind "Kernel panic - not syncing: "
 	says      string   // by the runtime, before the report, or in it
 	traceback bool     // Go's, of all goroutines
+	alone     bool     // there is one
 	registers bool     // the CPU's
 	calls     []string // functions of the call trace, in this order
 	args      string   // boot arguments
@@ -142,10 +143,12 @@ func (d *death) check(g *guest, c *collector) {
 		}
 		find("place in the traceback", `^\s+.*\.(go|s):\d+`)
 	}
-	if d.traceback {
+	switch {
+	case d.traceback && d.alone:
+	case d.traceback:
 		// Of all goroutines, not of the one that died.
 		find("another goroutine", `^goroutine \d+ .*\[chan receive\]:$`)
-	} else if d.cause != "" {
+	case d.cause != "":
 		find("threads", `^Thread \d+ \(network\) .*:$`)
 		find("main's goroutine", `^goroutine 1 \[.+\]:$`)
 		find("a function of a goroutine", `^ main\.\S+\+0x[0-9a-f]+ \w+\.go:\d+$`)
@@ -208,17 +211,41 @@ func TestTheWatchdogResetsWhatNothingElseEnds(t *testing.T) {
 	})
 }
 
-func TestADeadlockBeforeTheStartIsReportedOnTheSerialConsole(t *testing.T) {
-	// The runtime finds a deadlock only before there is a network to tell it.
-	for _, board := range bothBoards {
-		t.Run(board, func(t *testing.T) {
-			t.Parallel()
-			g := boot(t, onBoard(t, board, qemu.Options{BootArgs: "gasp.die=deadlock"}))
-			g.line("fatal error: all goroutines are asleep - deadlock!")
-			g.line("goroutine 1 [select (no cases)]:")
-			g.line("Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000200")
+// Deaths before gasp.Start: package gasp's init had the panic path ready.
+var earlyDeaths = []death{
+	// The runtime finds a deadlock only while there are no other goroutines.
+	{how: "deadlock", panics: killed, says: `^fatal error: all goroutines are asleep - deadlock!$`, traceback: true, alone: true},
+	{how: "init", panics: killed, says: `^panic: asked to panic in an init function$`, traceback: true, alone: true},
+}
+
+func TestADeathBeforeTheStartIsReportedToo(t *testing.T) {
+	for _, d := range earlyDeaths {
+		onBothBoards(t, d.how, func(t *testing.T, board string) {
+			w := newWire(t)
+			c := w.collect(6666)
+			g := w.boot(onBoard(t, board, qemu.Options{BootArgs: staticIP + deathTarget + " gasp.die=" + d.how}))
+			d.check(g, c)
+			w.reachable()
 		})
 	}
+}
+
+func TestADeathBeforeTheStartIsKeptForTheNextLife(t *testing.T) {
+	t.Parallel()
+	g := boot(t, qemu.Options{BootArgs: "gasp.die=init panic=-1"})
+	g.line(endLine)
+	g.line("it ended in a panic: Attempted to kill init! exitcode=0x00000200")
+}
+
+func TestADeathBeforeTheStartUsesAddressAndGatewayOfTheBootArguments(t *testing.T) {
+	t.Parallel()
+	w := newWire(t)
+	g := w.boot(qemu.Options{BootArgs: staticIP + " netconsole=+@/,6666@192.0.2.1/ gasp.die=init"})
+	g.line(endLine)
+	to := netip.MustParseAddrPort("192.0.2.1:6666")
+	w.await(0, "the end of the report", func(p packet) bool {
+		return p.proto == protoUDP && p.from.Addr() == guestIP && p.to == to && p.dst == peerMAC && strings.Contains(string(p.data), endLine)
+	})
 }
 
 func TestASoftLockupIsReportedAndNotDiedOf(t *testing.T) {
