@@ -2,52 +2,69 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gasp-go/gasp/internal/ncrx"
 	"github.com/gasp-go/gasp/stack/pcap"
 )
 
-// pcapng is how a file of the newer format begins, in either byte order.
-var pcapng = []byte{0x0a, 0x0d, 0x0d, 0x0a}
+// captured is what else there was in a capture.
+type captured struct {
+	others  map[uint16]bool   // ports that other datagrams went to
+	skipped map[uint16]uint64 // frames that are not Ethernet, by link type
+}
 
-// readCapture hands on the records that a capture holds for a port, as
-// listening there would have, and returns the other ports that datagrams went
-// to.
-func readCapture(ctx context.Context, in io.Reader, port uint16, recv *ncrx.Receiver, deliver func(*ncrx.Record)) (others map[uint16]bool, err error) {
+// readCapture hands on the records that a capture, pcap or pcapng, holds for a
+// port, as listening there would have.
+func readCapture(ctx context.Context, in io.Reader, port uint16, recv *ncrx.Receiver, deliver func(*ncrx.Record)) (captured, error) {
+	had := captured{others: map[uint16]bool{}}
 	b := bufio.NewReaderSize(in, 64<<10)
-	if magic, _ := b.Peek(len(pcapng)); bytes.Equal(magic, pcapng) {
-		return nil, errors.New("a pcapng file; tcpdump -r FILE -w NEW, or editcap -F pcap, makes a pcap file of it")
-	}
-	r, err := pcap.NewReader(b)
-	if err != nil {
-		return nil, err
+	var next func() (time.Time, int, []byte, error)
+	if magic, _ := b.Peek(4); pcap.IsNg(magic) {
+		r, err := pcap.NewNgReader(b)
+		if err != nil {
+			return had, err
+		}
+		next, had.skipped = r.Next, r.Skipped()
+	} else {
+		r, err := pcap.NewReader(b)
+		if err != nil {
+			return had, err
+		}
+		next = r.Next
 	}
 	each := func(rs []ncrx.Record) {
 		for i := range rs {
 			deliver(&rs[i])
 		}
 	}
-	others = map[uint16]bool{}
-	cut := 0
+	var err error
+	frames, cut := 0, 0
 	var at time.Time
 	for ctx.Err() == nil {
+		var t time.Time
 		var frame []byte
 		var length int
-		if at, length, frame, err = r.Next(); err != nil {
+		if t, length, frame, err = next(); err != nil {
 			break
 		}
+		if !t.IsZero() {
+			at = t // a simple packet of pcapng has none: it came after the one before
+		}
+		frames++
 		d, ok := ncrx.UDP(frame)
 		switch {
 		case ok && d.To.Port() == port:
 			each(recv.Datagram(d.From, d.Payload, at))
 		case ok:
-			others[d.To.Port()] = true
+			had.others[d.To.Port()] = true
 		case length > len(frame):
 			cut++
 		}
@@ -55,9 +72,24 @@ func readCapture(ctx context.Context, in io.Reader, port uint16, recv *ncrx.Rece
 	each(recv.Flush(at))
 	switch {
 	case err != nil && !errors.Is(err, io.EOF):
-		return others, err
+		return had, err
+	case frames == 0 && len(had.skipped) > 0:
+		return had, errors.New("no frame of Ethernet")
 	case cut > 0:
-		return others, fmt.Errorf("%d frames are cut, and may have been netconsole's: capture with a larger snaplen", cut)
+		return had, fmt.Errorf("%d frames are cut, and may have been netconsole's: capture with a larger snaplen", cut)
 	}
-	return others, nil
+	return had, nil
+}
+
+// frameList says how many frames there are of each link type.
+func frameList(links map[uint16]uint64) string {
+	var list []string
+	for _, link := range slices.Sorted(maps.Keys(links)) {
+		if len(list) == 10 {
+			list = append(list, "...")
+			break
+		}
+		list = append(list, fmt.Sprintf("%d of link type %d", links[link], link))
+	}
+	return strings.Join(list, ", ")
 }

@@ -46,6 +46,11 @@ A file that has grown to -dir-size is renamed to end in .1, in the place of an
 older one. Once there are -dir-files files, other addresses are not recorded;
 so the directory takes 2 * files * size at most.
 
+With -pcap records are read from a capture, as tcpdump, Wireshark and dumpcap
+write it. Frames of interfaces that are not Ethernet (as of "any" on Linux) are
+counted and left out. A time that the capture does not say is --:--:--.---, in
+JSON one of the year 1.
+
 With -json each record is a JSON object on a line of its own: time, from,
 extended, level (-1 in the basic format), facility, seq, usec, cont, text, and
 where there are such: raw (base64, of a text that is not UTF-8), release, fields, dict, gap, late, restarted, repeated,
@@ -113,7 +118,7 @@ func (c *call) parseListen() (l listening, status int, ok bool) {
 	port := fs.Uint("p", 6666, "UDP `port`")
 	bind := fs.String("bind", "127.0.0.1", "`address` to listen at; all: every address of this host")
 	fs.BoolVar(&l.json, "json", false, "print JSON objects")
-	fs.StringVar(&l.pcap, "pcap", "", "read a capture from `file` (pcap, Ethernet; -: standard input), of which what went to the port")
+	fs.StringVar(&l.pcap, "pcap", "", "read a capture from `file` (pcap or pcapng, Ethernet; -: standard input), of which what went to the port")
 	fs.BoolVar(&l.opts.Ack, "ack", false, "acknowledge, ask for what is missing, give records in order")
 	fs.Uint64Var(&l.opts.Resend, "resend", 1000, "with -ack: `number` of records to ask for before the first of a sender; 0: none")
 	key := fs.String("key", "", "check signatures with this key: hexadecimal `digits`, or the name of a file with them")
@@ -191,9 +196,12 @@ func (c *call) receive(ctx context.Context, l listening, deliver func(*ncrx.Reco
 			in = f
 		}
 		recv := ncrx.New(l.opts)
-		others, err := readCapture(ctx, in, l.addr.Port(), recv, deliver)
-		if err == nil && recv.Stats().Datagrams == 0 && len(others) > 0 {
-			fmt.Fprintf(c.stderr, "nothing went to port %d; there are datagrams to %s (-p)\n", l.addr.Port(), portList(others))
+		had, err := readCapture(ctx, in, l.addr.Port(), recv, deliver)
+		if len(had.skipped) > 0 {
+			fmt.Fprintf(c.stderr, "frames that are not Ethernet were left out: %s\n", frameList(had.skipped))
+		}
+		if err == nil && recv.Stats().Datagrams == 0 && len(had.others) > 0 {
+			fmt.Fprintf(c.stderr, "nothing went to port %d; there are datagrams to %s (-p)\n", l.addr.Port(), portList(had.others))
 		}
 		return recv, err
 	}
@@ -286,7 +294,11 @@ func (l *listening) format(r *ncrx.Record) []byte {
 // something to be said of it.
 func recordText(r *ncrx.Record) []byte {
 	var b []byte
-	head := r.Time.Format("15:04:05.000") + " " + r.From.String()
+	at := "--:--:--.---" // a capture need not say it
+	if !r.Time.IsZero() {
+		at = r.Time.Format("15:04:05.000")
+	}
+	head := at + " " + r.From.String()
 	for _, s := range remarks(r) {
 		b = fmt.Appendf(b, "%s -- %s --\n", head, s)
 	}

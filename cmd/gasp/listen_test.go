@@ -100,6 +100,9 @@ func TestRecordsArePrintedForPeopleAndAsJSON(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	r.Auth, r.Repeated, r.Gap = ncrx.Authentic, false, 1
+	if got := string(recordText(&ncrx.Record{From: r.From, Level: -1, Text: "t"})); got != "--:--:--.--- 10.0.0.1:6665 -      t\n" {
+		t.Errorf("without a time: %s", got)
+	}
 
 	// Of what only machines want people see nothing.
 	old := &ncrx.Record{From: r.From, Time: r.Time, Level: 6, Text: "[previous] [    9.000000] end", Dict: []ncrx.KV{
@@ -195,8 +198,11 @@ func TestACaptureThatCannotBeReadIsAnError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	head, cooked, ethernet := mergecap(t)
 	for _, tt := range []struct{ path, want string }{
-		{file("ng", "\x0a\x0d\x0d\x0a\x1c\x00\x00\x00\x4d\x3c\x2b\x1a"), "pcapng"},
+		{file("ng", "\x0a\x0d\x0d\x0a\x1c\x00\x00\x00\x4d\x3c\x2b\x1a"), "a block is cut"},
+		{file("ng-cut", string(head)+string(ethernet[:len(ethernet)-1])), "10 records, 0 missing numbers\ngasp listen: pcap: bad file: a block is cut"},
+		{file("ng-cooked", string(head)+string(cooked)), "left out: 3 of link type 113\n0 datagrams, 0 records, 0 missing numbers\ngasp listen: no frame of Ethernet"},
 		{file("text", "no capture, but long enough for one"), "magic"},
 		{file("cut", string(whole[:len(whole)-1])), "cut"},
 		{filepath.Join(dir, "none"), "no such file"},

@@ -58,7 +58,8 @@ func (w *Writer) WriteFrame(t time.Time, length int, data []byte) error {
 	return err
 }
 
-// ErrFormat is returned for what is no pcap file, or none of Ethernet frames.
+// ErrFormat is returned for what is no pcap file, or none of Ethernet frames, and
+// for what is no pcapng file.
 var ErrFormat = errors.New("pcap: bad file")
 
 // Reader reads a pcap file of either byte order and resolution. It believes
