@@ -82,7 +82,7 @@ test-target: bin/gasp
 		bin/gasp test -board $$b -image -icount -run 'Past32|Trap|Masked|Getrandom|Hardware|Tick|Yield|Monitor' ./board/kernel; \
 	done
 	@echo "gasp test -board mx6ulevk -image -net loop ./enet"; \
-	bin/gasp test -board mx6ulevk -image -net loop -run OnTarget ./enet
+	bin/gasp test -board mx6ulevk -image -net loop ./enet
 
 test-system:
 	$(GO) test -count=1 -timeout 15m $(SYSTEM_PKGS)
