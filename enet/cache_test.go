@@ -78,3 +78,39 @@ func TestStreamingBuffersAreInvalidatedBeforeTheDeviceFirstGetsThem(t *testing.T
 		t.Error("the first frame is overwritten by what the buffer was cleared with")
 	}
 }
+
+// The spare buffer gets to the device only when netpoll takes over from a poll that
+// does not come back.
+func TestTheSpareBufferIsInvalidatedBeforeTheDeviceGetsIt(t *testing.T) {
+	cache := macmodel.NewCache(16 << 10)
+	b := newBench(t, rings(4, 4), func(c *Config) { c.RxBuffers = dma.NewStreaming(cache.CPU(), 0x90000000, cache) })
+	b.model.AddMemory(cache.Memory(), 0x90000000)
+	for i := range cache.CPU() { // dirty, as memory is that was just cleared
+		cache.CPU()[i] = 1
+	}
+	if err := b.mac.dev.Open(); err != nil {
+		t.Fatal(err)
+	}
+	b.mac.dev.SetReceive(func(f []byte, _ netdev.RxFlags) {
+		if b.n == 0 {
+			inTrap(func() { b.mac.TakeRx(4, func([]byte) {}) })
+		}
+		b.n++
+		b.got = append(b.got, bytes.Clone(f))
+	})
+	for i := range 5 { // the last one's descriptor has the spare
+		b.model.Deliver(frame(ourMAC, 600, i))
+		if i == 4 {
+			cache.EvictDirty()
+		}
+		b.step()
+	}
+	for i, f := range b.got {
+		if !bytes.Equal(f, frame(ourMAC, 600, i)) {
+			t.Errorf("frame %d is overwritten by what its buffer was cleared with", i)
+		}
+	}
+	if len(b.got) != 5 {
+		t.Errorf("%d frames came up", len(b.got))
+	}
+}

@@ -62,9 +62,9 @@ func (r *RX) Resized(region, bufs *dma.Region, n int) (*RX, error) {
 func (r *RX) Reset() {
 	r.next, r.read = cursor{}, 0
 	r.spare, r.lent = uint32(len(r.buf.Bytes))-r.size, false
+	r.buf.Invalidate(0, uint32(len(r.buf.Bytes))) // the spare buffer's, too: Lend gives it away as it is
 	for s := uint32(0); s < r.n; s++ {
 		r.at[s] = s * r.size
-		r.buf.Invalidate(r.at[s], r.size)
 		r.give(s)
 	}
 	r.flush(r.n - 1)
