@@ -93,7 +93,7 @@ func (l *link) early4(p []byte, verified bool) bool {
 	}
 	a := l.local.Load()
 	src, dst := be32(p[12:]), be32(p[16:])
-	if dst != a.v4 || src == a.v4 || src == a.broadcast || !unicast4(src) {
+	if dst != a.v4 || dst == 0 || src == a.v4 || src == a.broadcast || !unicast4(src) {
 		return false
 	}
 	if p[9] != protoICMP && p[9] != protoUDP || !verified && inet.Fold(inet.Sum(p[:ip4Len], 0)) != 0xffff {

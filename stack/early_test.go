@@ -442,3 +442,27 @@ func TestThePathsAroundGVisorDoNotAllocate(t *testing.T) {
 		t.Error("they did not take these paths")
 	}
 }
+
+// Without an address nothing is for us, neither what is for nobody.
+func TestWithoutAnAddressNothingIsTaken(t *testing.T) {
+	t.Parallel()
+	e := newEarly(t)
+	s := &sink{UDPSocket: UDPSocket{Port: 7, V4: true}}
+	e.listen(t, ":7", s)
+	if err := e.Configure(t.Context(), IPConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	before := e.Stats().IP.InAddrErrors
+	for _, to := range [][]byte{{0, 0, 0, 0}, {10, 0, 0, 1}} {
+		f := udpFrame(9, 7, []byte("x"))
+		copy(f[ethLen+16:], to)
+		sums(f)
+		e.link.receive(f, 0)
+	}
+	if len(s.got) != 0 {
+		t.Errorf("the socket got %q", s.got)
+	}
+	if n := e.Stats().IP.InAddrErrors - before; n != 2 {
+		t.Errorf("%d of 2 were for nobody", n)
+	}
+}
