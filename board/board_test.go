@@ -3,6 +3,7 @@ package board
 import "testing"
 
 func TestWhoWaitsForTheBoardIsToldWhicheverComesFirst(t *testing.T) {
+	current, registered = nil, nil
 	before, after := 0, 0
 	OnRegister(func() { before++ })
 	if before != 0 {
