@@ -10,8 +10,8 @@
 #   make bench-profile ROW=udp-echo  which functions they are
 # make test-std  the Go standard library's own tests, on the target (docs/std.md)
 # make soak   mixed traffic over a bad wire for SOAKTIME (default 10m), and floods
-# make last-words  every death under every load, ROUNDS (default 20) times each, and a
-#             table of the lines lost: an hour and a half
+# make last-words  every death under every load, ROUNDS (default 20) times each, on
+#             BOARD, and a table of the lines lost: an hour and a half
 # make fuzz   every fuzz target for FUZZTIME (default 20s each)
 # make deps   install what is needed besides Go (Debian, Ubuntu)
 
@@ -100,7 +100,7 @@ soak: deps
 	GASP_SOAK=$(SOAKTIME) $(GO) test -count=1 -v -timeout 2h -run 'Soak|Overload' $(SYSTEM_PKGS)
 
 last-words: deps
-	GASP_LASTWORDS=$(ROUNDS) $(GO) test -count=1 -v -timeout 6h -run 'NoLineIsLostUnderLoad' $(SYSTEM_PKGS)
+	GASP_LASTWORDS=$(ROUNDS) GASP_LASTWORDS_BOARD=$(BOARD) $(GO) test -count=1 -v -timeout 6h -run 'NoLineIsLostUnderLoad' $(SYSTEM_PKGS)
 
 fuzz:
 	GO="$(GO)" scripts/fuzz.sh $(FUZZTIME)

@@ -1,6 +1,7 @@
 package systest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -17,9 +18,9 @@ import (
 	"github.com/gasp-go/gasp/internal/qemu"
 )
 
-// Every death under every load: make last-words. GASP_LASTWORDS says how often, and
-// GASP_LASTWORDS_TIME (a duration) after how long no further round begins; without
-// the former a sample is run once.
+// Every death under every load: make last-words. GASP_LASTWORDS says how often,
+// GASP_LASTWORDS_BOARD on which board, and GASP_LASTWORDS_TIME (a duration) after how
+// long no further round begins; without the first a sample is run once.
 
 // loads are what the device does when death comes.
 var loads = []struct {
@@ -49,6 +50,7 @@ func TestNoLineIsLostUnderLoad(t *testing.T) {
 	prepare(t)
 	rounds, _ := strconv.Atoi(os.Getenv("GASP_LASTWORDS"))
 	limit, _ := time.ParseDuration(os.Getenv("GASP_LASTWORDS_TIME"))
+	board := cmp.Or(os.Getenv("GASP_LASTWORDS_BOARD"), qemu.DefaultBoard)
 	if rounds == 0 {
 		for _, s := range sample {
 			i := slices.IndexFunc(loads, func(l struct {
@@ -59,7 +61,7 @@ func TestNoLineIsLostUnderLoad(t *testing.T) {
 			})
 			t.Run(s[0]+"/"+s[1], func(t *testing.T) {
 				t.Parallel()
-				dieUnderLoad(t, &outcome{how: s[0], load: s[1]}, i)
+				dieUnderLoad(t, board, &outcome{how: s[0], load: s[1]}, i)
 			})
 		}
 		return
@@ -97,18 +99,18 @@ func TestNoLineIsLostUnderLoad(t *testing.T) {
 							all = append(all, o)
 							mu.Unlock()
 						}()
-						dieUnderLoad(t, o, i)
+						dieUnderLoad(t, board, o, i)
 					})
 				}
 			}
 		})
 	}
-	fmt.Print(table(hows, columns, all))
+	fmt.Print(table(board, hows, columns, all))
 }
 
-// dieUnderLoad has a guest die of o.how under a load, compares wire and serial
+// dieUnderLoad has a guest on board die of o.how under a load, compares wire and serial
 // console, and fills in the rest of o as far as it gets.
-func dieUnderLoad(t *testing.T, o *outcome, load int) {
+func dieUnderLoad(t *testing.T, board string, o *outcome, load int) {
 	wrong := func(format string, args ...any) {
 		o.wrong = append(o.wrong, fmt.Sprintf(format, args...))
 		t.Errorf(format, args...)
@@ -131,7 +133,7 @@ func dieUnderLoad(t *testing.T, o *outcome, load int) {
 			sink.segment(p)
 		}
 	})
-	g := w.boot(qemu.Options{Memory: "64M", BootArgs: staticIP + deathTarget + " gasp.die=1" + d.args})
+	g := w.boot(onBoard(t, board, qemu.Options{Memory: "64M", BootArgs: staticIP + deathTarget + " gasp.die=1" + d.args}))
 	g.line("http: listening")
 	w.reachable()
 	if l.tcp {
@@ -186,6 +188,9 @@ func dieUnderLoad(t *testing.T, o *outcome, load int) {
 	}
 	if !slices.ContainsFunc(linesOf(records), func(l string) bool { return strings.HasSuffix(l, "not syncing: "+d.panics) }) {
 		wrong("no cause: %q", d.panics)
+	}
+	if !haveLine("Hardware name: " + board)(records) {
+		wrong("it is not %s that died", board)
 	}
 	if n := received(linesOf(records)); l.rx && n < loadFrames {
 		wrong("%d frames were received before its death", n)

@@ -87,23 +87,25 @@ func (t *tally) String() string {
 	return s
 }
 
-// table has a row for each death, a column for each load, and below what is to be
-// said of each run that failed.
-func table(hows, loads []string, all []*outcome) string {
+// table has a row for each death and one for all, a column for each load, and below
+// what is to be said of each run that failed.
+func table(board string, hows, loads []string, all []*outcome) string {
 	var b, below strings.Builder
 	cells := map[[2]string]*tally{}
 	for _, o := range all {
-		k := [2]string{o.how, o.load}
-		if cells[k] == nil {
-			cells[k] = &tally{}
+		for _, how := range []string{o.how, "all"} {
+			k := [2]string{how, o.load}
+			if cells[k] == nil {
+				cells[k] = &tally{}
+			}
+			cells[k].add(o)
 		}
-		cells[k].add(o)
 		if o.failed() {
 			fmt.Fprintf(&below, "%v\n", o)
 		}
 	}
-	fmt.Fprintf(&b, "lines lost in runs\n| death | %s |\n|%s\n", strings.Join(loads, " | "), strings.Repeat("---|", len(loads)+1))
-	for _, how := range hows {
+	fmt.Fprintf(&b, "lines lost in runs on %s\n| death | %s |\n|%s\n", board, strings.Join(loads, " | "), strings.Repeat("---|", len(loads)+1))
+	for _, how := range append(slices.Clip(hows), "all") {
 		fmt.Fprintf(&b, "| %s |", how)
 		for _, l := range loads {
 			c := cells[[2]string{how, l}]
@@ -148,12 +150,13 @@ func TestATableTellsHowFarEachDeathGot(t *testing.T) {
 		{how: "soft", load: "both", round: 5, stage: complete, wrong: []string{"no load"}},
 		{how: "panic", load: "receive", stage: reported, lost: 1, first: "x"},
 	}
-	want := `lines lost in runs
+	want := `lines lost in runs on a board
 | death | receive | both |
 |---|---|---|
 | panic | 1 line in 1, 1 without its end on the wire | 0 in 2 |
 | soft | 0 in 1, 1 did not come to die | 7 lines in 4, 1 without a report, 1 without its end on the wire, 1 otherwise wrong |
 | stack | 0 in 0 | 0 in 0 |
+| all | 1 line in 2, 1 did not come to die, 1 without its end on the wire | 7 lines in 6, 1 without a report, 1 without its end on the wire, 1 otherwise wrong |
 soft under receive, round 0: did not come to die; no answer
 soft under both, round 2: no report; 2 on the serial console alone, the first: "fatal error"
 soft under both, round 3: the end of the report is on the serial console alone; 1 on the serial console alone, the first: "---[ end"
@@ -161,7 +164,7 @@ soft under both, round 4: the report has its end; 4 on the serial console alone,
 soft under both, round 5: the report has its end; no load
 panic under receive, round 0: the end of the report is on the serial console alone; 1 on the serial console alone, the first: "x"
 `
-	if got := table([]string{"panic", "soft", "stack"}, []string{"receive", "both"}, all); got != want {
+	if got := table("a board", []string{"panic", "soft", "stack"}, []string{"receive", "both"}, all); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
