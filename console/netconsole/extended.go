@@ -74,8 +74,13 @@ func (x *extended) begin(dst []byte, r *console.Record, s *stamp, msgid uint32) 
 	x.off, x.total = 0, 0
 	b := append(x.header.Append(append(dst[:0], s.release...), r), ';')
 	end := s.sysdata.append(x.tail[:0], r, msgid)
-	// Most records fit one datagram and are made where they are sent from.
-	if room := maxChunk - len(b); r.N+r.NDict+len(s.userdata)+len(end) < room {
+	// Most records fit one datagram and are made where they are sent from, if there is
+	// room for the least that body makes: nothing may be appended beyond it.
+	least := 1 + maxCut + len(s.userdata) + len(end)
+	if s.auth != nil {
+		least += authLen
+	}
+	if room := maxChunk - len(b); r.N+r.NDict+least <= room {
 		if body, left := s.body(b[:len(b)-1], b[len(b):len(b):maxChunk], r, end, room); left == 0 {
 			return len(b) + len(body), true
 		}
@@ -87,7 +92,8 @@ func (x *extended) begin(dst []byte, r *console.Record, s *stamp, msgid uint32) 
 }
 
 // body appends the body of r, at most size bytes, and returns how many bytes of the text
-// and the dictionary were left out.
+// and the dictionary were left out. There is room for a TRUNCATED line and for what
+// follows it.
 func (s *stamp) body(head, dst []byte, r *console.Record, end []byte, size int) (body []byte, left int) {
 	limit := size - len(s.userdata) - len(end)
 	if s.auth != nil {
@@ -103,6 +109,11 @@ func (s *stamp) body(head, dst []byte, r *console.Record, end []byte, size int) 
 	if r.NDict > 0 {
 		skipped := 0
 		b, skipped = appendDict(b, r.Dictionary(), limit, left > 0)
+		if skipped > 0 && len(b) > limit-maxCut {
+			// The text has taken the room of the TRUNCATED line.
+			b, text = console.AppendEscaped(dst, r.Message(), limit-1-maxCut)
+			b, left = append(b, '\n'), r.N-text
+		}
 		left += skipped
 	}
 	if left > 0 {

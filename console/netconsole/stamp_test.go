@@ -127,6 +127,93 @@ func TestRecordsOfEveryLengthAreSigned(t *testing.T) {
 	}
 }
 
+// A record that just fits one datagram, or just does not, for what is behind its text.
+func TestWhatIsBehindAShortTextFillsADatagramAndNoMore(t *testing.T) {
+	for _, key := range [][]byte{nil, testKey} {
+		for fill := 790; fill <= 1010; fill++ {
+			var user []string
+			for left := fill; left > 0; {
+				n := min(left, 200) // of a line, with its space and newline
+				if left-n < 8 && left != n {
+					n = left / 2
+				}
+				user, left = append(user, "k="+strings.Repeat("v", n-4)), left-n
+			}
+			link := &fakeLink{}
+			tg := newTest(t, "+@/,@10.0.0.1/", Options{Key: key, Userdata: user}, link)
+			for _, text := range []string{"", "\t", "\t\t\t\t\t\t\t\t", "plain", "twenty-four bytes of text\t"} {
+				r := textRecord(1, text)
+				sent := written(t, tg, link, r)
+				for _, p := range sent {
+					if len(p) > 1000 {
+						t.Fatalf("a datagram of %d bytes", len(p))
+					}
+				}
+				head, body := assemble(t, sent)
+				want := escapedByRule(text) + "\n " + strings.Join(user, "\n ") + "\n"
+				if key != nil {
+					signed(t, head, body, [16]byte{})
+					body = body[:len(body)-authLen]
+				}
+				if body != want {
+					t.Fatalf("%d bytes behind %q: %q", fill, text, body)
+				}
+				r.Seq++
+				link.discard = true
+				if n := testing.AllocsPerRun(1, func() { r.Seq++; tg.Write(r) }); n != 0 {
+					t.Fatalf("%d bytes behind %q: %v allocations", fill, text, n)
+				}
+				link.discard = false
+			}
+		}
+	}
+}
+
+// A text that leaves no room for a dictionary, nor for the line that says so.
+func TestADictionaryBehindATextThatFillsTheRoom(t *testing.T) {
+	for _, key := range [][]byte{nil, testKey} {
+		for _, most := range []int{250, 2048} { // a datagram of them escaped, a record
+			for n := most - 40; n <= most; n++ {
+				link := &fakeLink{}
+				tg := newTest(t, "+@/,@10.0.0.1/", Options{Key: key}, link)
+				r := &console.Record{Seq: 1, N: n}
+				copy(r.Text[:], bytes.Repeat([]byte{0xff}, n))
+				r.NDict = copy(r.Dict[:], "A=b\x00C=d")
+				sent := written(t, tg, link, r)
+				for _, p := range sent {
+					if len(p) > 1000 {
+						t.Fatalf("a datagram of %d bytes", len(p))
+					}
+				}
+				head, body := assemble(t, sent)
+				if key != nil {
+					signed(t, head, body, [16]byte{})
+					body = body[:len(body)-authLen]
+				}
+				text, rest, _ := strings.Cut(body, "\n")
+				kept := len(text) / 4
+				ok := text == strings.Repeat(`\xff`, kept) && len(body) <= maxBody
+				switch cut := n - kept; rest {
+				case " A=b\n C=d\n":
+					ok = ok && cut == 0
+				case fmt.Sprintf(" A=b\n TRUNCATED=%d\n", len("C=d")):
+					ok = ok && cut == 0
+				case fmt.Sprintf(" TRUNCATED=%d\n", cut+len("A=b C=d")):
+				default:
+					ok = false
+				}
+				if !ok {
+					t.Fatalf("%d bytes: %d of them, %q", n, kept, rest)
+				}
+				link.discard = true
+				if n := testing.AllocsPerRun(1, func() { r.Seq++; tg.Write(r) }); n != 0 {
+					t.Fatalf("%d bytes: %v allocations", r.N, n)
+				}
+			}
+		}
+	}
+}
+
 func TestAKeyThatIsTooShortOrLongIsRefused(t *testing.T) {
 	cfg, _ := Parse("+@/,@10.0.0.1/")
 	for _, n := range []int{1, 15, 65} {
