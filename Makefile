@@ -26,7 +26,7 @@ ROUNDS   ?= 20
 # firmware as a whole and so are not among the host's.
 BOARDS      ?= mx6ulevk sabrelite
 IMAGE_PKGS  ?= ./board/kernel ./stack/sockets
-TARGET_PKGS ?= ./board/... ./enet/bd ./enet/mii ./stack/netdev ./stack/netpoll ./stack/netem ./stack/pcap ./stack/inet ./console/netconsole ./console/ramoops
+TARGET_PKGS ?= . ./board/... ./enet/bd ./enet/mii ./stack/netdev ./stack/netpoll ./stack/netem ./stack/pcap ./stack/inet ./console/netconsole ./console/ramoops
 SYSTEM_PKGS ?= ./internal/systest
 
 # Sizes of RAM, and seconds of uptime (shortly before 32 bits of ns, 31 of ms and

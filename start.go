@@ -62,6 +62,9 @@ func init() { board.OnRegister(system.prepare) }
 // the MACs, which that can take. Neither a goroutine nor a timer begins here: until
 // Start the runtime can tell that all goroutines are asleep.
 func (s *System) prepare() {
+	if !kernel.Runs() {
+		return // a test of a firmware's main package, as a program
+	}
 	s.Board = board.Current()
 	args, errs := bootarg.Parse(kernel.Cmdline())
 	s.Args = args
@@ -86,8 +89,11 @@ func (s *System) prepare() {
 // once, from main.
 func Start() *System {
 	s := &system
-	if s.Board == nil {
+	switch {
+	case board.Current() == nil:
 		panic("gasp: no board: import one of github.com/gasp-go/gasp/boards/...")
+	case !kernel.Runs():
+		panic("gasp: this program is no firmware image")
 	}
 	s.startConsole()
 	s.startRamoops()

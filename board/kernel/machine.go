@@ -179,7 +179,16 @@ func run(fn func(unsafe.Pointer), arg unsafe.Pointer) {
 	runtime.KeepAlive(fn) // svcRun has its address only
 }
 
-func init() { trap.Enter = run }
+func init() {
+	if Runs() {
+		trap.Enter = run
+	}
+}
+
+// Runs reports whether the kernel of this image is the one that runs. It is not in
+// a program that another image's runs ("gasp exec"), or Linux: nothing in this
+// package works there but reading and setting variables. Any context.
+func Runs() bool { return machine.RAMBase != 0 }
 
 // InTrap reports whether the caller runs in trap context.
 func InTrap() bool { return mode() != modeSYS }

@@ -80,7 +80,7 @@ func setFile(path, data string) error {
 
 // makeNode is addNode with a reason.
 func makeNode(path string, kind nodeKind) (int16, error) {
-	if nNodes == 0 {
+	if !Runs() {
 		return noNode, sys.ENOSYS // the kernel that runs is another image's
 	}
 	i := addNode(path, kind)
