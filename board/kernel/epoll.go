@@ -15,6 +15,7 @@ const (
 	epollET  = 1 << 31
 
 	maxWatches = 2048
+	maxEvents  = 1024 // that one call tells
 )
 
 // watch is one entry of an epoll's interest list: as on Linux a descriptor and the
@@ -254,7 +255,7 @@ func sysEpollWait(t *thread, ep, events, max, timeout uint32) uint32 {
 	if e.kind != fileEpoll || max == 0 || max > 1<<20 {
 		return errno(EINVAL)
 	}
-	max = min(max, 1024)
+	max = min(max, maxEvents)
 	if !accessible(events, max*16, true) {
 		return errno(EFAULT)
 	}
@@ -285,8 +286,12 @@ func wakeEpoll(e *file) {
 		if t.state != threadBlocked || t.wait != waitEpoll || t.waitAddr != uint32(e.self) {
 			continue
 		}
-		// The thread's own arguments: it sleeps in the call.
-		if n := ready(e, t.ctx.r[1], t.ctx.r[2]); n > 0 {
+		// The thread's own arguments: it sleeps in the call. Another one may have
+		// given back the memory meanwhile.
+		events, max := t.ctx.r[1], min(t.ctx.r[2], maxEvents)
+		if !accessible(events, max*16, true) {
+			wake(int16(i), errno(EFAULT))
+		} else if n := ready(e, events, max); n > 0 {
 			wake(int16(i), n)
 		}
 		return

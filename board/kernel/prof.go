@@ -218,9 +218,9 @@ func sysTimerSettime(id, flags, spec, old uint32, wide bool) uint32 {
 	case c == nil:
 		return errno(EINVAL)
 	}
-	interval, ok1 := timespec(spec, wide)
-	value, ok2 := timespec(spec+half, wide)
-	if !ok1 || !ok2 {
+	interval, e1 := timespec(spec, wide)
+	value, e2 := timespec(spec+half, wide)
+	if e1 != 0 || e2 != 0 {
 		return errno(EINVAL)
 	}
 	now := threads[c.thread].cpuTime

@@ -224,6 +224,8 @@ func TestBadPointersAreEFAULT(t *testing.T) {
 		"write":         func(p uintptr) syscall.Errno { return raw(syscall.SYS_WRITE, 1, p, 16) },
 		"clock_gettime": func(p uintptr) syscall.Errno { return raw(syscall.SYS_CLOCK_GETTIME, 0, p, 0) },
 		"getrandom":     func(p uintptr) syscall.Errno { return raw(384, p, 32, 0) },
+		"nanosleep":     func(p uintptr) syscall.Errno { return raw(syscall.SYS_NANOSLEEP, p, 0, 0) },
+		"futex timeout": futexUntil,
 		"uname":         func(p uintptr) syscall.Errno { return raw(syscall.SYS_UNAME, p, 0, 0) },
 		"futex":         func(p uintptr) syscall.Errno { return raw(syscall.SYS_FUTEX, p&^3|0x10, 0, 0) },
 		"sigaltstack":   func(p uintptr) syscall.Errno { return raw(syscall.SYS_SIGALTSTACK, 0, p, 0) },
@@ -239,6 +241,45 @@ func TestBadPointersAreEFAULT(t *testing.T) {
 				t.Errorf("%s(%#x) = %v, want EFAULT", name, p, e)
 			}
 		}
+	}
+}
+
+// futexUntil waits for a word with a timeout at p.
+func futexUntil(p uintptr) syscall.Errno {
+	word := uint32(1)
+	return raw6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(&word)), 0, 1, p)
+}
+
+// The kernel stores events for a thread that waits when they come, and the memory
+// for them may have gone.
+func TestEventsForMemoryThatIsGoneAreEFAULT(t *testing.T) {
+	ep, err := syscall.EpollCreate1(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(ep)
+	r, w := pipe2(t, 0)
+	defer closeAll(r, w)
+	if err := syscall.EpollCtl(ep, syscall.EPOLL_CTL_ADD, r, &syscall.EpollEvent{Events: syscall.EPOLLIN}); err != nil {
+		t.Fatal(err)
+	}
+	mem := mapped(t, 4096, 3)
+	done := make(chan syscall.Errno)
+	go func() {
+		_, _, e := syscall.Syscall6(syscall.SYS_EPOLL_WAIT, uintptr(ep), uintptr(unsafe.Pointer(&mem[0])), 8, ^uintptr(0), 0, 0)
+		done <- e
+	}()
+	time.Sleep(20 * time.Millisecond) // most likely it waits by now
+	mprotect(t, mem, 1)
+	if _, err := syscall.Write(w, []byte{1}); err != nil {
+		t.Fatal(err)
+	}
+	if e := <-done; e != syscall.EFAULT {
+		t.Fatal(e)
+	}
+	var events [8]syscall.EpollEvent
+	if n, err := syscall.EpollWait(ep, events[:], 0); n != 1 || err != nil {
+		t.Errorf("afterwards %d events, %v", n, err)
 	}
 }
 

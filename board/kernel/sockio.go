@@ -182,6 +182,10 @@ func sockRecv(t *thread, fd uint32, v *vector, flags uint32, from *sockAddr) (n 
 	for j := uint32(0); j < v.n && left > 0; j++ {
 		p, m := v.at(j)
 		m = min(m, left)
+		if j > 0 && !accessible(p, m, true) {
+			// What went into a buffer has changed the list of them.
+			return errno(EFAULT), false
+		}
 		s.rx.peek(off, p, m)
 		off += m
 		left -= m

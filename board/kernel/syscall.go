@@ -181,9 +181,9 @@ func syscall(t *thread) {
 	case 240, 422: // futex, futex_time64
 		timeout := int64(-1)
 		if a3 != 0 && a1&0x7f == 0 {
-			var ok bool
-			if timeout, ok = timespec(a3, nr == 422); !ok {
-				r = errno(EINVAL)
+			var e int32
+			if timeout, e = timespec(a3, nr == 422); e != 0 {
+				r = errno(e)
 				break
 			}
 		}
@@ -259,32 +259,33 @@ func syscall(t *thread) {
 	}
 }
 
-// timespec reads a struct timespec; false if it cannot be read or is not one.
-func timespec(p uint32, wide bool) (ns int64, ok bool) {
+// timespec reads a struct timespec. e is EFAULT if it cannot be read, EINVAL if it is
+// not one.
+func timespec(p uint32, wide bool) (ns int64, e int32) {
 	size := uint32(8)
 	if wide {
 		size = 16
 	}
 	if !accessible(p, size, false) {
-		return 0, false
+		return 0, EFAULT
 	}
 	sec, nsec := int64(int32(load32(p))), load32(p+4)
 	if wide {
 		sec, nsec = int64(uint64(load32(p))|uint64(load32(p+4))<<32), load32(p+8)
 	}
 	if sec < 0 || nsec >= 1_000_000_000 {
-		return 0, false
+		return 0, EINVAL
 	}
 	if sec > 1<<32 {
 		sec = 1 << 32
 	}
-	return sec*1_000_000_000 + int64(nsec), true
+	return sec*1_000_000_000 + int64(nsec), 0
 }
 
 func sysNanosleep(t *thread, req uint32) uint32 {
-	ns, ok := timespec(req, false)
-	if !ok {
-		return errno(EINVAL)
+	ns, e := timespec(req, false)
+	if e != 0 {
+		return errno(e)
 	}
 	if t.id == monitor && ns >= 20_000 {
 		sleepMonitor(t, ns)

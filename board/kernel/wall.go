@@ -63,19 +63,12 @@ func sysGetrusage(who, p uint32) uint32 {
 
 // sysClockSettime sets the wall clock, the only one that can be.
 func sysClockSettime(clock, p uint32, wide bool) uint32 {
-	size := uint32(8)
-	if wide {
-		size = 16
-	}
 	if clock != 0 {
 		return errno(EINVAL)
 	}
-	if !accessible(p, size, false) {
-		return errno(EFAULT)
-	}
-	ns, ok := timespec(p, wide)
-	if !ok {
-		return errno(EINVAL)
+	ns, e := timespec(p, wide)
+	if e != 0 {
+		return errno(e)
 	}
 	setWall(ns)
 	return 0

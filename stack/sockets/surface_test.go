@@ -92,6 +92,44 @@ func nonblocking(t *testing.T) int {
 	return fd
 }
 
+// The list of buffers may lie in one of them.
+func TestWhatIsReceivedOverItsOwnListOfBuffersHarmsNobody(t *testing.T) {
+	s, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	f, err := s.(*net.UDPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	base, size := kernel.RAM()
+	for _, to := range []uint32{4, base + size - 4096, 0xf2020000} {
+		data := [4]uint32{to, 8, 1, 2}
+		if _, err := s.WriteTo(unsafe.Slice((*byte)(unsafe.Pointer(&data)), 16), s.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+		var list [2][2]uint32 // struct iovec
+		list[0] = [2]uint32{uint32(uintptr(unsafe.Pointer(&list[1]))), 8}
+		list[1] = [2]uint32{uint32(uintptr(unsafe.Pointer(&data))), 8}
+		for {
+			_, _, e := syscall.Syscall(syscall.SYS_READV, f.Fd(), uintptr(unsafe.Pointer(&list)), 2)
+			if e == syscall.EFAULT {
+				break
+			}
+			if e != syscall.EAGAIN {
+				t.Fatalf("over a buffer at %#x: %v", to, e)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		var rest [16]byte
+		if n, _, err := s.ReadFrom(rest[:]); n != 16 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+}
+
 func TestAMessageOfNoBuffersManyTimesIsAnError(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
