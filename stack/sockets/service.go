@@ -122,14 +122,17 @@ func (s *Service) advanceNoted() {
 func (s *Service) serve(w *kernel.SocketWork) {
 	c := s.conns[w.ID.Index]
 	if c == nil || c.id != w.ID {
-		if w.Work&kernel.WorkClose != 0 && w.Op == kernel.OpNone {
-			kernel.FreeSocket(w.ID) // it never had an endpoint
+		if w.Work&(kernel.WorkClose|kernel.WorkSend) == kernel.WorkClose && w.Op == kernel.OpNone {
+			kernel.FreeSocket(w.ID) // it never had an endpoint, and needs none
 			return
 		}
 		var err tcpip.Error
 		c, err = s.create(w)
 		if err != nil {
 			kernel.FinishSocket(w.ID, errnoOf(err), nil)
+			if w.Work&kernel.WorkClose != 0 {
+				kernel.FreeSocket(w.ID)
+			}
 			return
 		}
 	}
