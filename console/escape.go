@@ -21,7 +21,8 @@ func AppendEscaped(b, p []byte, room int) ([]byte, int) {
 		if i == len(p) || room < 4 && n == len(run) || room < 4 && !plain(p[i]) {
 			break
 		}
-		if c := p[i]; !plain(c) {
+		for i < len(p) && room >= 4 && !isPlain[p[i]] { // most often not one alone: UTF-8
+			c := p[i]
 			b = append(b, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
 			i, room = i+1, room-4
 		}

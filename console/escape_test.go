@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 	"unsafe"
 )
@@ -72,12 +73,28 @@ func TestEscapingWithAndWithoutRoomIsTheSame(t *testing.T) {
 		for _, c := range []byte{'x', '\\', 0x7f} {
 			p := bytes.Repeat([]byte{'a'}, n)
 			if n > 0 {
-				p[n/2] = c
+				p[n/2], p[n-1-n/9] = c, c // one, two apart, two together
 			}
 			for room := range 50 {
 				short, m := AppendEscaped(nil, p, room)
 				long, k := AppendEscaped(make([]byte, 0, 200), p, room)
-				if m != k || !bytes.Equal(short, long) || len(short) > room {
+				var want []byte
+				fit := 0
+				for _, c := range p {
+					one := []byte{c}
+					if !plain(c) {
+						one = fmt.Appendf(nil, `\x%02x`, c)
+					}
+					if len(want)+len(one) > room {
+						break
+					}
+					want = append(want, one...)
+					fit++
+				}
+				if m != fit || !bytes.Equal(short, want) {
+					t.Fatalf("%q, room %d: %q %d, want %q %d", p, room, short, m, want, fit)
+				}
+				if m != k || !bytes.Equal(short, long) {
 					t.Fatalf("%q, room %d: %q %d, %q %d", p, room, short, m, long, k)
 				}
 			}

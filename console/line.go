@@ -1,5 +1,7 @@
 package console
 
+import "bytes"
+
 // Line formats a record as text for people, the way Linux's consoles do: each
 // line of the text begins with the time, "[    1.234567] ", and ends with a
 // newline. It makes the bytes one after the other, so that a console can stop
@@ -43,16 +45,34 @@ func (l *Line) Next(r *Record) (b byte, ok bool) {
 }
 
 // Fill makes the next bytes of r, at most len(dst), and returns how many; 0
-// after the last.
+// after the last. It is Next, many bytes at a time.
 func (l *Line) Fill(r *Record, dst []byte) int {
-	for i := range dst {
-		b, ok := l.Next(r)
-		if !ok {
-			return i
+	n := 0
+	for n < len(dst) && !l.done {
+		room := dst[n:]
+		switch text := r.Message(); {
+		case l.at < l.nprefix && l.at < len(l.prefix):
+			k := copy(room, l.prefix[l.at:min(l.nprefix, len(l.prefix))])
+			l.at += k
+			n += k
+		case l.pos >= len(text) || l.pos < 0:
+			l.done = true
+			room[0] = '\n'
+			n++
+		default:
+			run := text[l.pos:]
+			if i := bytes.IndexByte(run, '\n'); i >= 0 {
+				run = run[:i+1]
+			}
+			k := copy(room, run)
+			if run[k-1] == '\n' {
+				l.at = 0
+			}
+			l.pos += k
+			n += k
 		}
-		dst[i] = b
 	}
-	return len(dst)
+	return n
 }
 
 // AppendLine appends the formatted record to dst.
@@ -77,13 +97,18 @@ func AppendTime(dst []byte, ns int64) []byte {
 	usec := uint64(ns) / 1000
 	sec := usec / 1e6
 	dst = append(dst, '[')
-	for width := uint64(10000); width > 1 && sec < width; width /= 10 {
-		dst = append(dst, ' ')
+	for _, width := range widths {
+		if sec < uint64(width) {
+			dst = append(dst, ' ')
+		}
 	}
 	dst = AppendUint(dst, sec)
-	dst = append(dst, '.')
-	for frac, width := usec%1e6, uint64(100000); width > 0; width /= 10 {
-		dst = append(dst, '0'+byte(frac/width%10))
+	digits := [...]byte{'.', '0', '0', '0', '0', '0', '0', ']', ' '}
+	for frac, i := uint32(usec-sec*1e6), 6; frac > 0 && i > 0; i-- {
+		digits[i] = '0' + byte(frac%10)
+		frac /= 10 // by 32 bits, since 64 are dear here
 	}
-	return append(dst, "] "...)
+	return append(dst, digits[:]...)
 }
+
+var widths = [...]uint32{10000, 1000, 100, 10}

@@ -34,16 +34,21 @@ func TestLinesAreFormattedAsLinuxDoes(t *testing.T) {
 		if got := string(AppendLine(nil, record(tt.text, tt.ns), true)); got != tt.want {
 			t.Errorf("%q", got)
 		}
-		var l Line
-		var got []byte
-		buf := make([]byte, 3)
 		r := record(tt.text, tt.ns)
-		l.Begin(r, true)
-		for n := l.Fill(r, buf); n > 0; n = l.Fill(r, buf) {
-			got = append(got, buf[:n]...)
-		}
-		if string(got) != tt.want {
-			t.Errorf("in pieces: %q", got)
+		for size := 1; size < 50; size++ {
+			var l Line
+			var got []byte
+			buf := make([]byte, size)
+			l.Begin(r, true)
+			for n := l.Fill(r, buf); n > 0; n = l.Fill(r, buf) {
+				if n < size && len(got)+n != len(tt.want) {
+					t.Errorf("%d bytes where there was room for %d", n, size)
+				}
+				got = append(got, buf[:n]...)
+			}
+			if string(got) != tt.want {
+				t.Errorf("in pieces of %d: %q", size, got)
+			}
 		}
 	}
 	if got := string(AppendLine(nil, record("x\ny", 5), false)); got != "x\ny\n" {
