@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
-	"slices"
 	"time"
 
 	"github.com/gasp-go/gasp/internal/bench/guest"
@@ -63,10 +62,12 @@ func run(ctx context.Context) error {
 		return err
 	}
 	ours, err := measure(ctx, us, match)
-	if err == nil && slices.ContainsFunc(guest.LastWordsRows, match.MatchString) {
-		var r []guest.Result
-		r, err = us.lastWords(ctx)
-		ours = append(ours, r...)
+	for _, d := range guest.Deaths(match) {
+		if err == nil {
+			var r []guest.Result
+			r, err = us.die(ctx, d, nil)
+			ours = append(ours, r...)
+		}
 	}
 	if err == nil && len(ours) == 0 {
 		err = fmt.Errorf("no row matches %q", match)

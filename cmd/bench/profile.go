@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"syscall"
 
 	"github.com/gasp-go/gasp/internal/bench/guest"
@@ -22,7 +23,7 @@ func (c config) profile(ctx context.Context, row string, top int) error {
 	}
 	name := regexp.MustCompile("^" + regexp.QuoteMeta(row) + "$")
 	delayed := len(guest.Names(name, true)) > 0
-	dies := row == guest.LastWordsRows[len(guest.LastWordsRows)-1]
+	dies := slices.ContainsFunc(guest.Lines, func(l guest.Line) bool { return l.Row == row })
 	if !delayed && !dies && len(guest.Names(name, false)) == 0 {
 		return fmt.Errorf("there is no row %q", row)
 	}
@@ -61,7 +62,9 @@ func (c config) profile(ctx context.Context, row string, top int) error {
 	}()
 	run := func() ([]guest.Result, error) { return g.run(ctx, []string{row}, delayed, profile.Flags(fifo)...) }
 	if dies {
-		run = func() ([]guest.Result, error) { return g.lastWords(ctx, profile.Flags(fifo)...) }
+		run = func() ([]guest.Result, error) {
+			return g.die(ctx, guest.Deaths(name)[0], []string{row}, profile.Flags(fifo)...)
+		}
 	}
 	results, err := run()
 	log.Close()
@@ -72,7 +75,11 @@ func (c config) profile(ctx context.Context, row string, top int) error {
 	if err != nil {
 		return err
 	}
-	print(results[len(results)-1], r.p, top)
+	for _, res := range results {
+		if res.Row == row {
+			print(res, r.p, top)
+		}
+	}
 	return nil
 }
 

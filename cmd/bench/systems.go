@@ -56,20 +56,17 @@ func (g *gasp) run(ctx context.Context, rows []string, delayed bool, extra ...st
 	return r.end(err, console)
 }
 
-// lastWordsArgs are those of the boot that ends with a panic: the results come over
-// the serial console, as part of the report.
-const lastWordsArgs = " netconsole=+6665@10.9.0.1/eth0,6666@10.9.0.2/02:00:00:00:00:02 printk.time=0 panic=-1"
-
-// lastWords measures netpoll and the panic path.
-func (g *gasp) lastWords(ctx context.Context, extra ...string) ([]guest.Result, error) {
-	args, err := qemu.BootArgs(bootArgs+lastWordsArgs, nil, g.arguments([]string{guest.LastWords}))
+// die measures rows in a boot that ends with a panic: the results come over the serial
+// console, as part of the report. Of the rows named marked are marked for a profile.
+func (g *gasp) die(ctx context.Context, d guest.Death, marked []string, extra ...string) ([]guest.Result, error) {
+	args, err := qemu.BootArgs(bootArgs+" printk.time=0 panic=-1"+d.Targets, nil, g.arguments(append([]string{d.Name}, marked...)))
 	if err != nil {
 		return nil, err
 	}
 	var r results
 	console := &qemu.Log{Keep: 100, Line: func(line string) {
 		g.console(line)
-		r.line(line)
+		r.line(line[max(strings.IndexByte(line, '{'), 0):]) // there may be a time in front
 	}}
 	o := qemu.Options{
 		Board: g.board, Kernel: g.image, BootArgs: args, Semihosting: true,

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"strings"
 	"time"
 	"unsafe"
@@ -23,8 +24,22 @@ import (
 // the latter, so these rows have a boot of their own, and the last figures are in the
 // report, in the form of lines that are a Result.
 
-func lastWords(p *platform) {
-	netpollSend(p)
+// lastWords measures the rows of a boot, and marks one of lines that match names for a
+// profile.
+func lastWords(p *platform, match *regexp.Regexp) {
+	watch.all = match.MatchString(guest.LastWords)
+	for _, l := range guest.Lines {
+		named := match.MatchString(l.Row)
+		if watch.all && l.Targets == "" || named && l.Targets != "" {
+			watch.rows = append(watch.rows, newLineRow(l, named))
+		}
+	}
+	if len(watch.rows) == 0 {
+		return
+	}
+	if watch.all {
+		netpollSend(p)
+	}
 	die(p)
 }
 
@@ -89,8 +104,58 @@ type stopwatch struct {
 	fault       int64
 	first, last int64 // of the report
 	frames      int64
-	made        bool  // lines that are made already, which are not looked at one by one
-	lines       int64 // and took so long
+	made        bool // lines that are made already, which are not looked at one by one
+	dev         *netdev.Device
+	all         bool // not rows of lines alone
+	rows        []lineRow
+}
+
+// lineRow is a row of what a line costs, in the form that trap context can use.
+type lineRow struct {
+	guest.Line
+	text, dict []byte
+	mark       bool // for a profile
+	unit       string
+	ns, n      int64
+	sent       int64 // frames
+}
+
+const premade = 50 // lines
+
+func newLineRow(l guest.Line, mark bool) lineRow {
+	r := lineRow{Line: l, text: []byte(l.Text), mark: mark, unit: "line", n: premade}
+	for _, kv := range l.Dict {
+		r.dict = console.AppendDict(r.dict, kv[0], kv[1])
+	}
+	if l.PerFrame {
+		r.unit, r.n = "datagram", premade*int64(l.Frames)
+	}
+	return r
+}
+
+// measure has lines logged that cost nothing to make. Trap context.
+func (r *lineRow) measure(dev *netdev.Device) {
+	text, dict := r.text, r.dict
+	frames := dev.Stats().TxPackets
+	if r.mark {
+		guest.Begin()
+	}
+	start := kernel.Nanotime()
+	for range premade {
+		console.Emit(console.Warning, console.FacKern, text, dict)
+	}
+	r.ns = kernel.Nanotime() - start
+	if r.mark {
+		guest.End()
+	}
+	r.sent = int64(dev.Stats().TxPackets - frames)
+}
+
+func (r *lineRow) result(t *panics.Text) {
+	result(t, r.Row, r.unit, r.ns, r.n)
+	if r.sent != premade*int64(r.Frames) {
+		t.Str(`,"err":"`).Dec(uint64(r.sent)).Str(` frames"`)
+	}
 }
 
 func (*stopwatch) Received([]byte) {}
@@ -106,10 +171,9 @@ func (s *stopwatch) Sent([][]byte, netdev.TxFlags) {
 
 var watch stopwatch
 
-const premade = 50 // lines
-
 // die faults in trap context; the report has the figures.
 func die(p *platform) {
+	watch.dev = p.eth.Device
 	p.eth.Device.SetTap(&watch)
 	panics.AddReport(panics.Report{Name: "bench", Line: benchLine})
 	time.Sleep(time.Second) // the log is out
@@ -126,39 +190,41 @@ func fault(unsafe.Pointer) {
 	touch(nil)
 }
 
-// benchLine has lines logged that cost nothing to make, and then makes the results.
-// Trap context.
+// benchLine makes the results, and first measures lines. Trap context.
 func benchLine(i int, t *panics.Text) bool {
 	s := &watch
+	if i == 0 {
+		s.made = true
+		for i := range s.rows {
+			s.rows[i].measure(s.dev)
+		}
+	}
+	const others = 3
+	if !s.all {
+		i += others
+	}
 	switch i {
 	case 0:
-		s.made = true
-		guest.Begin()
-		start := kernel.Nanotime()
-		for range premade {
-			console.Emit(console.Warning, console.FacKern, digits[:], nil)
-		}
-		s.lines = kernel.Nanotime() - start
-		guest.End()
 		result(t, "last-words-first", "fault", s.first-s.fault, 1)
 	case 1:
 		result(t, "last-words-last", "fault", s.last-s.fault, 1)
 	case 2:
 		result(t, "last-words-report", "line", s.last-s.first, s.frames-1)
-	case 3:
-		result(t, "last-words-line", "line", s.lines, premade)
 	default:
-		return false
+		if i -= others; i >= len(s.rows) {
+			return false
+		}
+		s.rows[i].result(t)
 	}
+	t.Str("}")
 	return true
 }
 
-var digits = [70]byte([]byte("0123456789012345678901234567890123456789012345678901234567890123456789"))
-
+// result is a guest.Result without its end.
 func result(t *panics.Text, row, unit string, ns, n int64) {
 	if n <= 0 || ns <= 0 {
 		ns, n = 0, 1
 	}
 	t.Str(`{"row":"`).Str(row).Str(`","unit":"`).Str(unit).Str(`","n":`).Dec(uint64(n)).
-		Str(`,"cost":`).Dec(uint64(ns / n)).Str(`}`)
+		Str(`,"cost":`).Dec(uint64(ns / n))
 }

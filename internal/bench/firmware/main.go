@@ -38,9 +38,7 @@ func bench(match *regexp.Regexp, scale int) error {
 		return err
 	}
 
-	if match.MatchString(guest.LastWords) {
-		lastWords(p)
-	}
+	lastWords(p, match)
 	guest.Run(p, os.Stdout, match, scale)
 	return nil
 }

@@ -36,13 +36,6 @@ var rows = []struct {
 	{"irq-to-poll", "interrupt", true, (*bench).irqToPoll},
 }
 
-// LastWords is what netpoll and a panic cost: rows that only gasp has, and of which the
-// guest dies.
-const LastWords = "last-words"
-
-// LastWordsRows are their names.
-var LastWordsRows = []string{"netpoll-send", "netpoll-send-long", "last-words-first", "last-words-last", "last-words-report", "last-words-line"}
-
 // Names returns the names of the rows that match, of those that want a wire with
 // Delay, so that the far end is at rest when its frame arrives, or of the others.
 func Names(match *regexp.Regexp, delayed bool) []string {
