@@ -8,6 +8,8 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/gasp-go/gasp/internal/ncrx"
 )
 
@@ -26,6 +28,28 @@ const receiveBuffer = 4 << 20
 
 // tick is how often a Receiver is asked for what has waited too long.
 const tick = 250 * time.Millisecond
+
+// drainMax is how many datagrams are taken after the end: more than fit in the
+// socket.
+const drainMax = 1 << 16
+
+// waiting reports whether there is a datagram in the socket.
+func waiting(conn *net.UDPConn) bool {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return false
+	}
+	n := 0
+	err = raw.Control(func(fd uintptr) {
+		for {
+			n, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+			if err != unix.EINTR {
+				return
+			}
+		}
+	})
+	return err == nil && n > 0
+}
 
 // listenNetconsole opens a socket at addr; port 0 picks a free one.
 func listenNetconsole(addr netip.AddrPort) (*netconsole, error) {
@@ -58,13 +82,7 @@ func (n *netconsole) serve(ctx context.Context, deliver func(*ncrx.Record)) erro
 	}
 	// One more byte than a datagram can have.
 	buf := make([]byte, 1<<16)
-	// When ctx ends the deadline falls at once; drain then tells a socket
-	// that is empty from one that was not looked at.
-	fell := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		n.conn.SetReadDeadline(time.Unix(1, 0))
-		close(fell)
-	})
+	stop := context.AfterFunc(ctx, func() { n.conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	for ctx.Err() == nil {
 		if n.each != nil {
@@ -84,17 +102,13 @@ func (n *netconsole) serve(ctx context.Context, deliver func(*ncrx.Record)) erro
 			return err
 		}
 	}
-	// ctx can be seen to have ended before its function has run, and that
-	// deadline is not to fall on what is read from here on.
-	<-fell
-	end := time.Now().Add(tick)
-	for time.Now().Before(end) {
-		n.conn.SetReadDeadline(time.Now().Add(tick / 10))
-		size, from, err := n.conn.ReadFromUDPAddrPort(buf)
-		if err != nil {
-			break
+	// A deadline says nothing of the socket: it can be over before it was looked at,
+	// and ctx's may fall at any time.
+	for i := 0; i < drainMax && waiting(n.conn); i++ {
+		n.conn.SetReadDeadline(time.Now().Add(tick))
+		if size, from, err := n.conn.ReadFromUDPAddrPort(buf); err == nil {
+			each(n.recv.Datagram(unmap(from), buf[:size], time.Now()))
 		}
-		each(n.recv.Datagram(unmap(from), buf[:size], time.Now()))
 	}
 	each(n.recv.Flush(time.Now()))
 	return nil
