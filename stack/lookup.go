@@ -44,6 +44,7 @@ type lookups struct {
 	nic   gv.NetworkInterface
 
 	n       atomic.Uint32 // of them: nearly always none
+	nLost   atomic.Uint32 // of these, in lost
 	dropped atomic.Uint64 // packets that did not get to wait
 	heard   atomic.Uint64 // neighbours that were believed to be there
 
@@ -51,6 +52,10 @@ type lookups struct {
 	mu      sync.Mutex
 	waiting int // packets, for all
 	byAddr  map[tcpip.Address]*lookup
+
+	// lost are those that had a MAC address, by which they may be heard: in a flood
+	// from addresses that are not there none of hundreds.
+	lost map[tcpip.Address]*lookup
 }
 
 // lookup is one of them.
@@ -112,8 +117,8 @@ func (u *lookups) admit(r *gv.Route) bool {
 	return true
 }
 
-// hear looks at a frame that came in while neighbours are looked for. Network
-// thread.
+// hear looks at a frame that came in while neighbours are looked for that were
+// there before. Network thread.
 func (u *lookups) hear(frame []byte) {
 	if len(frame) < header.EthernetMinimumSize {
 		return
@@ -138,7 +143,7 @@ func (u *lookups) hear(frame []byte) {
 func (u *lookups) heardOf(mac []byte) (tcpip.Address, tcpip.LinkAddress) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for a, l := range u.byAddr {
+	for a, l := range u.lost {
 		if string(l.mac) == string(mac) && u.clock.NowMonotonic().Sub(l.since) >= lookupPatience {
 			return a, l.mac
 		}
@@ -167,10 +172,16 @@ func (u *lookups) changed(nic tcpip.NICID, e *gv.NeighborEntry) {
 	if l := u.byAddr[e.Addr]; l != nil {
 		u.waiting -= l.waiting
 		delete(u.byAddr, e.Addr)
+		delete(u.lost, e.Addr)
 	}
 	if e.State == gv.Incomplete {
-		u.byAddr[e.Addr] = &lookup{since: e.UpdatedAt, mac: e.LinkAddr, waiting: 1} // for whom it is
+		l := &lookup{since: e.UpdatedAt, mac: e.LinkAddr, waiting: 1} // for whom it is
+		u.byAddr[e.Addr] = l
+		if l.mac != "" {
+			u.lost[e.Addr] = l
+		}
 		u.waiting++
 	}
 	u.n.Store(uint32(len(u.byAddr)))
+	u.nLost.Store(uint32(len(u.lost)))
 }

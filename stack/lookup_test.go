@@ -257,3 +257,35 @@ func TestANeighbourThatMovedIsFound(t *testing.T) {
 		}
 	})
 }
+
+// A flood from addresses that are not there has hundreds looked for, and no frame of
+// it is compared with any.
+func TestNobodyListensForNeighboursThatWereNeverThere(t *testing.T) {
+	s := newSeeker(t, neighbour4)
+	u := s.link.lookups
+	for i := range 100 {
+		c, err := s.DialUDP("udp", netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(100 + i)}), 9).String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := c.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if u.n.Load() != 100 || u.nLost.Load() != 0 {
+		t.Errorf("%d looked for, %d listened for", u.n.Load(), u.nLost.Load())
+	}
+	for range 5 {
+		s.clock.Advance(time.Second)
+	}
+	s.lose(t)
+	if u.n.Load() != 1 || u.nLost.Load() != 1 {
+		t.Errorf("lost: %d looked for, %d listened for", u.n.Load(), u.nLost.Load())
+	}
+	s.received(t, s.answer(neighbourMAC))
+	s.awaitFrame(t, telling)
+	if u.n.Load() != 0 || u.nLost.Load() != 0 || len(u.lost) != 0 {
+		t.Errorf("found: %d looked for, %d listened for", u.n.Load(), u.nLost.Load())
+	}
+}

@@ -21,7 +21,7 @@ func (l *link) receive(frame []byte, flags netdev.RxFlags) {
 	if flags&netdev.RxChecksumOK != 0 && l.groNext(frame) {
 		return
 	}
-	if word.Load(&l.lookups.n) != 0 {
+	if word.Load(&l.lookups.nLost) != 0 {
 		l.lookups.hear(frame)
 	}
 	if len(frame) < header.EthernetMinimumSize {

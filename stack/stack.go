@@ -141,7 +141,7 @@ func New(cfg Config) (*Stack, error) {
 		s.clock = &clock{tcpip.NewStdClock(), cfg.Now}
 	}
 	proto := new(tcpProtocol)
-	look := &lookups{clock: s.clock, byAddr: map[tcpip.Address]*lookup{}}
+	look := &lookups{clock: s.clock, byAddr: map[tcpip.Address]*lookup{}, lost: map[tcpip.Address]*lookup{}}
 	s.gv = gv.New(gv.Options{
 		NetworkProtocols: []gv.NetworkProtocolFactory{
 			arp.NewProtocol,
