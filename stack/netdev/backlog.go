@@ -177,8 +177,12 @@ func (b *backlog) poll(budget int) (work int) {
 		n := int(binary.LittleEndian.Uint16(b.mem[at+2:]))
 		flags := RxFlags(binary.LittleEndian.Uint32(b.mem[at+4:]))
 		frame := b.mem[at+recordHeader:][:n:n]
-		seen |= 1 << (mark - 1)
-		b.dev[mark-1].Receive(frame, flags)
+		if d := b.dev[mark-1]; d.up.Load() {
+			seen |= 1 << (mark - 1)
+			d.Receive(frame, flags)
+		} else { // it was closed meanwhile
+			d.counters.RxDropped.Add(1)
+		}
 		b.taken.Store(b.taken.Load() + 1)
 		b.out.Store(out + recordSize(n))
 		work++

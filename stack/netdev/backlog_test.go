@@ -93,6 +93,27 @@ func TestBacklogDeliversEveryFrameInOrderToItsDevice(t *testing.T) {
 	}
 }
 
+func TestWhatTheBacklogHoldsOfADeviceThatIsClosedIsDropped(t *testing.T) {
+	s := NewSoftnet(func() {})
+	got := ""
+	name := func(n string) func([]byte) { return func([]byte) { got += n } }
+	a, b := newUp(t, s, "a", name("a")), newUp(t, s, "b", name("b"))
+	for _, d := range []*Device{a, b, a} {
+		useBacklog(t, d)
+		if !d.NetifRx(make([]byte, 60), 0) {
+			t.Fatal("dropped")
+		}
+	}
+	if err := a.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	for s.Poll() {
+	}
+	if got != "b" || a.Stats().RxDropped != 2 || a.Stats().RxPackets != 0 || s.Stat().BacklogLen != 0 {
+		t.Errorf("received %q, %d dropped", got, a.Stats().RxDropped)
+	}
+}
+
 func TestFullBacklogDropsAndCounts(t *testing.T) {
 	s := NewSoftnet(func() {})
 	got := 0

@@ -115,8 +115,9 @@ func (d *Device) Open() error {
 	return nil
 }
 
-// Stop takes the device down. When it returns no frame is received any more
-// and the carrier is off. Stopping a closed device does nothing.
+// Stop takes the device down. When it returns no frame is received any more, but
+// for one of the backlog or a Wire that is on its way up, and the carrier is off.
+// What they hold of the device is dropped. Stopping a closed device does nothing.
 func (d *Device) Stop() error {
 	d.admin.Lock()
 	defer d.admin.Unlock()
@@ -163,9 +164,13 @@ func (d *Device) Receive(frame []byte, flags RxFlags) {
 	d.deliver(h, frame, flags)
 }
 
-// Deliver is Receive for a Wire: it takes one frame past tap and wire. Network
-// thread.
+// Deliver is Receive for a Wire: it takes one frame past tap and wire. A frame that
+// was late for a device that is closed now is dropped. Network thread.
 func (d *Device) Deliver(frame []byte, flags RxFlags) {
+	if !word.LoadBool(&d.up) {
+		d.counters.RxDropped.Add(1)
+		return
+	}
 	d.deliver(word.LoadPointer(&d.hooks), frame, flags)
 }
 

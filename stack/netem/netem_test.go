@@ -313,6 +313,21 @@ func TestDamageComesAfterTheChecksums(t *testing.T) {
 	}
 }
 
+func TestWhatIsLateForADeviceThatIsClosedIsDropped(t *testing.T) {
+	r := newRig(t, "rx:delay=10ms")
+	r.dev.Receive(make([]byte, 60), 0)
+	if err := r.dev.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	r.at += int64(10 * time.Millisecond)
+	r.Tick()
+	for r.soft.Poll() {
+	}
+	if rx, _ := r.Stats(); len(r.up) != 0 || r.dev.Stats().RxDropped != 1 || rx.Queued != 0 {
+		t.Errorf("%d received, %d dropped, %+v", len(r.up), r.dev.Stats().RxDropped, rx)
+	}
+}
+
 func TestNetpollSendsPastTheFaults(t *testing.T) {
 	r := newRig(t, "loss=100%")
 	inTrap(func() { r.dev.XmitTrap([][]byte{frame(0)}, 0) })
