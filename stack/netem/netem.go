@@ -183,14 +183,18 @@ func tick(p unsafe.Pointer) {
 	}
 }
 
-// Xmit is part of netdev.Wire. Trap context.
+// Xmit is part of netdev.Wire. A frame of which one copy is on its way is sent: its
+// sender must not send it again for want of room for the other. Trap context.
 func (e *Netem) Xmit(parts [][]byte, flags netdev.TxFlags) netdev.TxStatus {
 	l := e.lanes.Load()
 	t := l.tx
 	status := netdev.TxOK
-	for range t.copies() {
-		if st := e.xmit(l, parts, flags); st != netdev.TxOK {
+	for i := range t.copies() {
+		st := e.xmit(l, parts, flags)
+		if st != netdev.TxOK {
 			t.stats.Refused++
+		}
+		if i == 0 || st == netdev.TxOK {
 			status = st
 		}
 	}

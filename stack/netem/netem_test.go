@@ -19,6 +19,7 @@ type rig struct {
 	soft   *netdev.Softnet
 	at     int64
 	status netdev.TxStatus
+	room   int // frames until it is busy, 0: no bound
 	up     [][]byte
 	out    [][]byte
 	upOK   []netdev.RxFlags
@@ -32,6 +33,9 @@ func (r *rig) PollRx(int, func([]byte)) int { return 0 }
 func (r *rig) TxIdle() bool                 { return true }
 func (r *rig) Seize() error                 { return nil }
 func (r *rig) StartXmit(parts [][]byte, flags netdev.TxFlags) netdev.TxStatus {
+	if r.room > 0 && len(r.out) == r.room {
+		return netdev.TxBusy
+	}
 	if r.status == netdev.TxOK {
 		r.out = append(r.out, slices.Concat(parts...))
 		r.outDo = append(r.outDo, flags)
@@ -275,6 +279,17 @@ func TestBusyDriverGetsDelayedFramesLaterAndRefusalsAreTold(t *testing.T) {
 		t.Errorf("the driver was busy, Xmit says %v", st)
 	}
 	if _, tx := r.accounts(0, 2); tx.Refused != 3 {
+		t.Errorf("%+v", tx)
+	}
+}
+
+func TestAFrameWithRoomForOneOfItsCopiesIsSent(t *testing.T) {
+	r := newRig(t, "tx:duplicate=100%")
+	r.room = 1
+	if st := r.dev.Xmit([][]byte{frame(1)}, 0); st != netdev.TxOK {
+		t.Errorf("one copy was sent, Xmit says %v", st)
+	}
+	if _, tx := r.accounts(0, 1); tx.Refused != 1 {
 		t.Errorf("%+v", tx)
 	}
 }
