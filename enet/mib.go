@@ -54,6 +54,7 @@ func (m *MAC) harvest() {
 		case mibTCollision:
 			c.Collisions.Add(n)
 		case mibTCarrier:
+			c.TxErrors.Add(n)
 			c.TxCarrierErrors.Add(n)
 		case mibROverflow:
 			c.RxMissedErrors.Add(n)

@@ -138,13 +138,14 @@ func (m *MAC) TxIdle() bool {
 }
 
 // watchdogTime is how long, in ns, a frame may wait in the ring without any
-// leaving before the MAC is restarted (Linux: watchdog_timeo, 2 s).
+// leaving before the MAC is restarted (Linux: watchdog_timeo, 2 s). Without a
+// carrier it waits for that.
 const watchdogTime = 2_000_000_000
 
 // watchdog is what the transmit watchdog remembers from one look to the next.
 type watchdog struct {
 	done  uint64 // frames sent so far
-	since int64  // when that number was first seen, or the ring last idle
+	since int64  // when that number was first seen, or the ring last idle or without carrier
 }
 
 // trapWatchdog looks whether frames leave the ring and, if they do not, has the
@@ -162,7 +163,7 @@ func trapWatchdog(p unsafe.Pointer) {
 		queued := m.reclaim()
 		now, done := m.cfg.Now(), m.quick.txDone.Load()
 		switch {
-		case queued == 0 || done != m.watch.done || m.watch.since == 0:
+		case queued == 0 || done != m.watch.done || m.watch.since == 0 || !m.dev.Carrier():
 			m.watch = watchdog{done: done, since: now}
 		case now-m.watch.since >= watchdogTime:
 			m.count(txTimeouts)

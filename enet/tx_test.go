@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/gasp-go/gasp/board/trap"
+	"github.com/gasp-go/gasp/enet/mii"
 	"github.com/gasp-go/gasp/internal/macmodel"
 	"github.com/gasp-go/gasp/stack/netdev"
 )
@@ -289,6 +290,28 @@ func TestHungTransmitIsRestartedAfterTwoSeconds(t *testing.T) {
 	b.wantAlive()
 }
 
+// Without a link nothing is hung: some MACs have no clock to send with then.
+func TestTransmitIsNotHungWithoutALink(t *testing.T) {
+	b := openBench(t)
+	b.model.SetFaults(func(f *macmodel.Faults) { f.TxHangUntil = true })
+	b.xmit(frame(otherMAC, 60, 0))
+	b.model.SetPHYReg(2, mii.BMSR, 0x7829)
+	for range 10 {
+		b.model.Advance(1_000_000_000)
+		b.mac.Tick()
+		b.step()
+	}
+	b.wantStat("tx_timeouts", 0)
+	b.model.SetPHYReg(2, mii.BMSR, 0x782d)
+	for range 4 {
+		b.mac.Tick()
+		b.step()
+		b.model.Advance(1_000_000_000)
+	}
+	b.wantStat("tx_timeouts", 1)
+	b.wantAlive()
+}
+
 func TestSlowTransmitIsNotTakenForHung(t *testing.T) {
 	b := openBench(t)
 	b.model.SetFaults(func(f *macmodel.Faults) { f.TxManual = true })
@@ -350,6 +373,13 @@ func TestTransmitErrorsAreCounted(t *testing.T) {
 		if c.group(s) != 1 || s.TxErrors != was+1 {
 			t.Errorf("%s: %+v", c.stat, s)
 		}
+	}
+	// Of this only the MAC's own counter tells.
+	was := b.mac.dev.Stats().TxErrors
+	b.model.SetReg(mibTCarrier, 2)
+	b.mac.Tick()
+	if s := b.mac.dev.Stats(); s.TxCarrierErrors != 2 || s.TxErrors != was+2 {
+		t.Errorf("no carrier: %+v", s)
 	}
 }
 

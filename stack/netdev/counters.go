@@ -19,8 +19,8 @@ type Counters struct {
 	RxBytes   word.Counter // bytes of RxPackets, Ethernet header included, FCS not
 	TxBytes   word.Counter // bytes of TxPackets, counted alike
 
-	RxErrors  atomic.Uint64 // bad frames received, the sum of the rx errors below
-	TxErrors  atomic.Uint64 // frames that failed in transmission, the sum of the tx errors below
+	RxErrors  atomic.Uint64 // bad frames received: the rx errors below but for RxMissedErrors, which nobody has seen
+	TxErrors  atomic.Uint64 // failures of transmission: the tx errors below, and what has no counter there
 	RxDropped atomic.Uint64 // good frames not processed: nobody to take them, malformed for the stack
 	TxDropped atomic.Uint64 // frames given up before they reached the wire
 	Multicast atomic.Uint64 // multicast frames received, broadcast not included
