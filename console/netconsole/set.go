@@ -92,6 +92,23 @@ func (k *Key) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// clone returns a copy that shares nothing that can be changed.
+func (a *Attributes) clone() Attributes {
+	c := *a
+	c.Userdata = make(map[string]*string, len(a.Userdata))
+	for k, v := range a.Userdata {
+		if v != nil {
+			value := *v
+			v = &value
+		}
+		c.Userdata[k] = v
+	}
+	if a.HMACKey != nil {
+		c.HMACKey = &Key{slices.Clone(a.HMACKey.b)}
+	}
+	return c
+}
+
 // config returns what the attributes say as a target's Config and Options.
 func (a *Attributes) config() (Config, Options, error) {
 	c := Config{
@@ -233,8 +250,7 @@ func (s *Set) Change(name string, fn func(*Attributes) error) error {
 	if m == nil {
 		return ErrNotExist
 	}
-	a := m.a
-	a.Userdata = maps.Clone(a.Userdata)
+	a := m.a.clone()
 	if err := fn(&a); err != nil {
 		return err
 	}
@@ -288,6 +304,7 @@ func (s *Set) find(name string) *member {
 
 // apply makes m what a says.
 func (s *Set) apply(m *member, a Attributes) error {
+	a = a.clone()
 	maps.DeleteFunc(a.Userdata, func(_ string, v *string) bool { return v == nil })
 	if a.HMACKey != nil && len(a.HMACKey.b) == 0 {
 		a.HMACKey = nil
@@ -408,11 +425,7 @@ func (s *Set) List() []Status {
 	defer s.mu.Unlock()
 	list := []Status{}
 	for _, m := range s.members {
-		st := Status{Name: m.name, Attributes: m.a, LocalMAC: netpoll.Broadcast}
-		st.Userdata = maps.Clone(m.a.Userdata)
-		if st.Userdata == nil {
-			st.Userdata = map[string]*string{}
-		}
+		st := Status{Name: m.name, Attributes: m.a.clone(), LocalMAC: netpoll.Broadcast}
 		if t := m.cur.Load(); t != nil {
 			st.LocalMAC = m.ep.Device().MAC()
 			st.Stats = t.Stats()

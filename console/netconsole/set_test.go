@@ -222,6 +222,34 @@ func TestAKeyIsNotShown(t *testing.T) {
 	}
 }
 
+// What a change that fails, or the program, does to attributes that it has is not a
+// target's, at the next change either.
+func TestAttributesAreATargetsOwn(t *testing.T) {
+	s, hw, _ := newSet(t)
+	a := targetTo("10.0.0.9")
+	value := "1"
+	a.Extended, a.Enabled, a.Userdata = true, true, map[string]*string{"k": &value}
+	a.HMACKey, _ = NewKey("00112233445566778899aabbccddeeff")
+	if err := s.Create("a", a); err != nil {
+		t.Fatal(err)
+	}
+	said(hw)
+	if err := set(s, "a", `{"hmac_key":"","remote_port":0}`); err == nil {
+		t.Fatal("0 is a port")
+	}
+	s.Change("a", func(a *Attributes) error { *a.Userdata["k"] = "2"; return ErrExist })
+	a.HMACKey.UnmarshalText(nil)
+	a.Userdata["l"], value = &value, "3"
+	st := s.List()[0]
+	*st.Userdata["k"] = "4"
+	if err := set(s, "a", `{"msgid_enabled":true}`); err != nil {
+		t.Fatal(err)
+	}
+	if got := said(hw, "x"); !strings.Contains(got, ";x\n k=1\n msgid=1\n BOOTID=") || !strings.Contains(got, "\n HMAC=") {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestATargetInAVLANSendsTaggedFrames(t *testing.T) {
 	s, hw, ep := newSet(t)
 	a := targetTo("10.9.0.9")
