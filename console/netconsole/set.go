@@ -199,8 +199,13 @@ type member struct {
 // NewSet returns a set without targets.
 func NewSet(env Env) *Set { return &Set{env: env, tagged: map[*netpoll.Endpoint][]netpoll.VLANAddr{}} }
 
+// MaxTargets bounds the targets of a set, most of which are disabled:
+// console.MaxConsoles is how many consoles of all kinds there may be.
+const MaxTargets = 64
+
 // Errors of a Set.
 var (
+	ErrTooMany  = fmt.Errorf("netconsole: there are %d targets", MaxTargets)
 	ErrExist    = errors.New("netconsole: there is such a target")
 	ErrNotExist = errors.New("netconsole: no such target")
 )
@@ -230,6 +235,9 @@ func (s *Set) Create(name string, a Attributes) error {
 	defer s.mu.Unlock()
 	if s.find(name) != nil {
 		return ErrExist
+	}
+	if len(s.members) >= MaxTargets {
+		return ErrTooMany
 	}
 	m := &member{name: name}
 	if err := s.apply(m, a); err != nil {

@@ -250,6 +250,22 @@ func TestAttributesAreATargetsOwn(t *testing.T) {
 	}
 }
 
+func TestTheNumberOfTargetsIsBounded(t *testing.T) {
+	s, _, _ := newSet(t)
+	for i := range MaxTargets {
+		if err := s.Create(fmt.Sprint(i), Default()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Create("more", Default()); !errors.Is(err, ErrTooMany) || len(s.List()) != MaxTargets {
+		t.Errorf("%v, %d targets", err, len(s.List()))
+	}
+	s.Remove("7")
+	if err := s.Create("more", Default()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestATargetInAVLANSendsTaggedFrames(t *testing.T) {
 	s, hw, ep := newSet(t)
 	a := targetTo("10.9.0.9")
