@@ -13,7 +13,6 @@ import (
 
 	"github.com/gasp-go/gasp/board/kernel"
 	"github.com/gasp-go/gasp/console/netconsole"
-	"github.com/gasp-go/gasp/console/netconsole/nchttp"
 	"github.com/gasp-go/gasp/stack/netpoll"
 )
 
@@ -100,18 +99,8 @@ func (s *System) bootAttributes(a *netconsole.Attributes) error {
 		a.HMACKey = k
 	}
 	for _, p := range s.Args.NetconsoleParams {
-		var doc string
-		switch p.Name {
-		case "userdata":
-			k, v, _ := strings.Cut(p.Value, "=")
-			doc = fmt.Sprintf(`{"userdata":{%q:%q}}`, k, v)
-		case "cpu_nr_enabled", "taskname_enabled", "release_enabled", "msgid_enabled", "ncrx":
-			doc = fmt.Sprintf(`{%q:%t}`, p.Name, p.Value != "0")
-		default:
-			return fmt.Errorf("netconsole.%s: no such attribute", p.Name)
-		}
-		if err := nchttp.Decode([]byte(doc), a); err != nil {
-			return fmt.Errorf("netconsole.%s: %w", p.Name, err)
+		if err := a.Set(p); err != nil {
+			slog.Error("netconsole: boot argument ignored", "arg", "netconsole."+p.String(), "err", err)
 		}
 	}
 	return nil

@@ -207,7 +207,7 @@ func (a *Args) set(p Param) string {
 		}
 		a.LogLevel = int(n)
 	case "ignore_loglevel":
-		on, err := parseBool(p)
+		on, err := p.Bool()
 		if err != nil {
 			return err.Error()
 		}
@@ -229,7 +229,7 @@ func (a *Args) set(p Param) string {
 			a.LogLevel = DebugLogLevel
 		}
 	case "printk.time":
-		on, err := parseBool(p)
+		on, err := p.Bool()
 		if err != nil {
 			return err.Error()
 		}

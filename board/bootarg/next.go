@@ -68,9 +68,9 @@ func parseInt(s string, min, max int64) (int64, error) {
 	return n, nil
 }
 
-// parseBool understands what Linux's module parameters of type bool do. The
-// bare name means true.
-func parseBool(p Param) (bool, error) {
+// Bool understands what Linux's module parameters of type bool do. The bare name
+// means true.
+func (p Param) Bool() (bool, error) {
 	if !p.HasValue {
 		return true, nil
 	}

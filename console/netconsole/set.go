@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/gasp-go/gasp/board/bootarg"
 	"github.com/gasp-go/gasp/board/word"
 	"github.com/gasp-go/gasp/console"
 	"github.com/gasp-go/gasp/stack/netpoll"
@@ -90,6 +91,44 @@ func (k *Key) UnmarshalText(b []byte) error {
 	}
 	k.b = key
 	return nil
+}
+
+// Set sets one attribute as the boot argument netconsole.<name>=<value> says it: user
+// data, of which there may be more, or one of those that are on or off. After an error
+// nothing is changed.
+func (a *Attributes) Set(p bootarg.Param) error {
+	switch p.Name {
+	case "userdata":
+		if err := checkUserdata(p.Value); err != nil {
+			return err
+		}
+		k, v, _ := strings.Cut(p.Value, "=")
+		if a.Userdata == nil {
+			a.Userdata = map[string]*string{}
+		}
+		a.Userdata[k] = &v
+	case "cpu_nr_enabled":
+		return setBool(&a.CPUNrEnabled, p)
+	case "taskname_enabled":
+		return setBool(&a.TasknameEnabled, p)
+	case "release_enabled":
+		return setBool(&a.ReleaseEnabled, p)
+	case "msgid_enabled":
+		return setBool(&a.MsgIDEnabled, p)
+	case "ncrx":
+		return setBool(&a.Ncrx, p)
+	default:
+		return errors.New("no such attribute")
+	}
+	return nil
+}
+
+func setBool(b *bool, p bootarg.Param) error {
+	on, err := p.Bool()
+	if err == nil {
+		*b = on
+	}
+	return err
 }
 
 // clone returns a copy that shares nothing that can be changed.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gasp-go/gasp/board/bootarg"
 	"github.com/gasp-go/gasp/console"
 	"github.com/gasp-go/gasp/stack/netdev"
 	"github.com/gasp-go/gasp/stack/netpoll"
@@ -263,6 +264,27 @@ func TestTheNumberOfTargetsIsBounded(t *testing.T) {
 	s.Remove("7")
 	if err := s.Create("more", Default()); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestBootArgumentsSetAttributes(t *testing.T) {
+	a := targetTo("10.0.0.9")
+	args, errs := bootarg.Parse("netconsole.ncrx=on netconsole.msgid_enabled=off netconsole.cpu-nr-enabled=Y netconsole.taskname_enabled=0 " +
+		"netconsole.release_enabled=1 netconsole.userdata=a=b=c \"netconsole.userdata=d=\u00a0\xff\"")
+	for _, p := range args.NetconsoleParams {
+		if err := a.Set(p); err != nil {
+			t.Errorf("%v: %v", p, err)
+		}
+	}
+	if len(errs) > 0 || !a.Ncrx || a.MsgIDEnabled || !a.CPUNrEnabled || a.TasknameEnabled || !a.ReleaseEnabled ||
+		len(a.Userdata) != 2 || *a.Userdata["a"] != "b=c" || *a.Userdata["d"] != "\u00a0\xff" {
+		t.Errorf("%v, %+v", errs, a)
+	}
+	args, _ = bootarg.Parse("netconsole.ncrx= netconsole.msgid_enabled=maybe netconsole.userdata=a netconsole.userdata=a/b=c netconsole.enabled=1")
+	for _, p := range args.NetconsoleParams {
+		if a.Set(p) == nil || !a.Ncrx || a.MsgIDEnabled || len(a.Userdata) != 2 {
+			t.Errorf("%v is taken", p)
+		}
 	}
 }
 
