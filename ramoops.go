@@ -60,6 +60,9 @@ func (s *System) prepareRamoops() {
 		}
 		slog.Log(context.Background(), level, msg)
 		if !l.Sent {
+			if !unsent {
+				s.replayed.first = console.NextSeq()
+			}
 			unsent = true
 			if n := l.Replay(replayBudget/len(lives), console.LogDict); n > 0 {
 				slog.Info(fmt.Sprintf("ramoops: %d records of it are not repeated here; see /pstore/console-ramoops-%d", n, l.Ago-1))
@@ -67,23 +70,24 @@ func (s *System) prepareRamoops() {
 		}
 	}
 	if unsent {
-		s.replayed = console.NextSeq() - 1
+		s.replayed.last = console.NextSeq() - 1
 	}
 }
 
 // startRamoops has the earlier lives' records marked as sent once they are.
 func (s *System) startRamoops() {
-	if s.replayed != 0 {
-		go handOver(s.Ramoops, s.replayed)
+	if r := s.replayed; r.last != 0 {
+		go handOver(s.Ramoops, r.first, r.last)
 	}
 }
 
-// handOver waits until the earlier lives' records, the last of which is logged as
-// seq, have been handed to a network device whose link is up, by one netconsole
-// target at least. There is no more to be known of a datagram.
-func handOver(store *ramoops.Store, seq uint64) {
+// handOver waits until the earlier lives' records, which are logged as first to last,
+// have been handed to a network device whose link is up, all of them by one netconsole
+// target at least. There is no more to be known of a datagram. What the ring lost before
+// that is for the next boot to tell.
+func handOver(store *ramoops.Store, first, last uint64) {
 	for range time.Tick(time.Second) {
-		if console.Passed(seq) {
+		if console.Passed(first, last) {
 			store.MarkSent()
 			slog.Info("ramoops: the previous life's log has been sent")
 			return

@@ -41,8 +41,8 @@ type System struct {
 	sockets   atomic.Pointer[sockets.Service]
 	consoles
 
-	replayed  uint64 // the last record of an earlier life that was logged again, 0: none
-	rtcFailed bool   // it could not be set
+	replayed  struct{ first, last uint64 } // records of earlier lives that were logged again; last 0: none
+	rtcFailed bool                         // it could not be set
 }
 
 // Stack returns the first interface's stack, nil if there is no interface.

@@ -177,8 +177,11 @@ func (l *klog) load(r *Registration) bool {
 	o := &l.consoles.offer
 	var h header
 	lost, ok := l.ring.skip(&r.next, r, &h)
-	r.lost += lost
-	r.pending += lost
+	if lost > 0 {
+		r.lost += lost
+		r.pending += lost
+		r.whole = r.next.seq
+	}
 	if r.pending == 0 && ok && o.loaded && o.at == r.next {
 		return true
 	}

@@ -342,6 +342,44 @@ func TestRecordsOfThePreviousLifeGoOnlyToThoseWhoWantThem(t *testing.T) {
 	}
 }
 
+// What the ring lost before a console took it has not been told.
+func TestThePreviousLifeHasPassedWhenNoneOfItIsLost(t *testing.T) {
+	long := strings.Repeat("x", 2000)
+	for _, lost := range []bool{false, true} {
+		var l klog
+		var up, down previousScreen
+		up.busy, down.busy = true, true
+		register(t, &l, &up, Debug)
+		register(t, &l, &down, Debug)
+		for range 100 {
+			say(&l, Info, "before %s", long)
+		}
+		const first, last = 100, 109
+		for i := range 10 {
+			l.emit(Info, FacPrevious, fmt.Appendf(nil, "old %d", i), nil)
+		}
+		for range 50 { // of the 130 that there is room for
+			say(&l, Info, "after %s", long)
+		}
+		if lost {
+			for range 100 {
+				say(&l, Info, "much later %s", long)
+			}
+		}
+		if l.passed(first, last) {
+			t.Fatal("passed before it was offered")
+		}
+		up.busy = false
+		for range 20 {
+			l.flush(flushBudget)
+		}
+		got := strings.Contains(strings.Join(up.lines, " "), "old 0 old 1 old 2 old 3 old 4 old 5 old 6 old 7 old 8 old 9")
+		if got == lost || l.passed(first, last) == lost {
+			t.Errorf("lost %v: got %v, passed %v", lost, got, l.passed(first, last))
+		}
+	}
+}
+
 type previousScreen struct{ screen }
 
 func (*previousScreen) Previous() {}

@@ -64,6 +64,7 @@ type Registration struct {
 	next    cursor
 	pending uint64 // lost records the console was not told of yet
 	lost    uint64
+	whole   uint64 // nothing from here to next was lost
 	written uint64
 	faults  int // during a panic; after the second the console is left alone
 }
@@ -136,23 +137,26 @@ func (r *Registration) wants(h *header) bool {
 }
 
 // Passed reports whether at least one console that gets the records of the
-// previous life has got past record seq. Goroutine.
-func Passed(seq uint64) bool {
-	a := passing{log: &std, seq: seq}
+// previous life has got all those from first to last, before the ring wrapped.
+// Goroutine.
+func Passed(first, last uint64) bool { return std.passed(first, last) }
+
+func (l *klog) passed(first, last uint64) bool {
+	a := passing{log: l, first: first, last: last}
 	trap.Run(runPassing, unsafe.Pointer(&a))
 	return a.passed
 }
 
 type passing struct {
-	log    *klog
-	seq    uint64
-	passed bool
+	log         *klog
+	first, last uint64
+	passed      bool
 }
 
 func runPassing(p unsafe.Pointer) {
 	a := (*passing)(p)
 	for i := range a.log.consoles.slot {
-		if r := a.log.consoles.slot[i].Load(); r != nil && r.lives && r.next.seq > a.seq {
+		if r := a.log.consoles.slot[i].Load(); r != nil && r.lives && r.next.seq > a.last && r.whole <= a.first {
 			a.passed = true
 		}
 	}
