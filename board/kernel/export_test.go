@@ -152,6 +152,18 @@ func RouteIRQ(irq int) {
 	fiqState.irq = 0
 }
 
+// FIQAsIRQ has the FIQ's interrupt come as an ordinary one, or as the FIQ again.
+func FIQAsIRQ(on bool) {
+	ctlr := uint32(0xf)
+	if on {
+		ctlr &^= 1 << 3
+	}
+	store32(machine.GICC+giccCTLR, ctlr)
+}
+
+// FIQ is what the vector calls. Trap context.
+func FIQ() { fiq(nil) }
+
 // ProgressForFIQ has the next FIQ find that timer interrupts come.
 func ProgressForFIQ() { atomic.AddUint32(&dog.samples, 1) }
 

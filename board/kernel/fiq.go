@@ -55,7 +55,11 @@ func fiq(f *faultFrame) uint32 {
 	}
 	fatal := uint32(0)
 	if irq != fiqState.irq {
-		disableIRQ(irq)
+		// Ours was taken back before we looked, and this came in its place. It is
+		// interrupt's.
+		if irq < maxIRQ {
+			store32(machine.GICD+gicdISPENDR+uint32(irq)/32*4, 1<<(uint32(irq)&31))
+		}
 	} else if fiqState.count++; hardLockup() {
 		fatal = 1
 	}

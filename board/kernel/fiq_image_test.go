@@ -53,3 +53,42 @@ func TestAnFIQDisturbsNobody(t *testing.T) {
 		t.Errorf("%d FIQs were taken, %d sent", n, fiqsSent.Load())
 	}
 }
+
+// The controller has one register for both to be acknowledged with: what becomes
+// pending between an exception and its look there is read by the wrong one.
+func TestAnFIQThatIsReadAsAnInterruptStaysEnabled(t *testing.T) {
+	inImage(t)
+	if !kernel.RouteFIQ(softIRQ) {
+		t.Fatal("no FIQ: not in secure state?")
+	}
+	defer kernel.RouteIRQ(softIRQ)
+	before, spurious := kernel.FIQCount(), kernel.Spurious()
+	trap.Run(func(unsafe.Pointer) {
+		kernel.FIQAsIRQ(true)
+		kernel.PendIRQ(softIRQ)
+	}, nil)
+	kernel.FIQAsIRQ(false)
+	if n := kernel.FIQCount() - before; n != 0 || kernel.Spurious() != spurious {
+		t.Fatalf("taken as FIQ %d times, spurious %d", n, kernel.Spurious()-spurious)
+	}
+	sendFIQ()
+	if n := kernel.FIQCount() - before; n != 1 {
+		t.Errorf("%d FIQs afterwards, 1 sent", n)
+	}
+}
+
+func TestAnInterruptThatIsReadAsTheFIQIsTakenAfterwards(t *testing.T) {
+	inImage(t)
+	before := topRuns.Load()
+	kernel.HandleIRQ(softIRQ, func() { topRuns.Add(1) })
+	defer kernel.DisableIRQ(softIRQ)
+	for want := int32(1); want <= 2; want++ {
+		trap.Run(func(unsafe.Pointer) {
+			kernel.PendIRQ(softIRQ)
+			kernel.FIQ()
+		}, nil)
+		if n := topRuns.Load() - before; n != want {
+			t.Fatalf("%d of %d interrupts arrived", n, want)
+		}
+	}
+}

@@ -95,6 +95,10 @@ func interrupt() {
 			inTopHalf = true
 			top()
 			inTopHalf = false
+		} else if irq == fiqState.irq {
+			// It became pending behind the interrupt that brought us here. Nothing
+			// hangs: interrupts are taken.
+			machine.PetWatchdog()
 		} else {
 			disableIRQ(irq)
 			spurious++
