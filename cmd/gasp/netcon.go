@@ -82,7 +82,11 @@ func (n *netconsole) serve(ctx context.Context, deliver func(*ncrx.Record)) erro
 	}
 	// One more byte than a datagram can have.
 	buf := make([]byte, 1<<16)
-	stop := context.AfterFunc(ctx, func() { n.conn.SetReadDeadline(time.Unix(1, 0)) })
+	fell := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		n.conn.SetReadDeadline(time.Unix(1, 0))
+		close(fell)
+	})
 	defer stop()
 	for ctx.Err() == nil {
 		if n.each != nil {
@@ -102,8 +106,8 @@ func (n *netconsole) serve(ctx context.Context, deliver func(*ncrx.Record)) erro
 			return err
 		}
 	}
-	// A deadline says nothing of the socket: it can be over before it was looked at,
-	// and ctx's may fall at any time.
+	<-fell // nothing of ours is left behind when serve returns
+	// A deadline says nothing of the socket: it can be over before it was looked at.
 	for i := 0; i < drainMax && waiting(n.conn); i++ {
 		n.conn.SetReadDeadline(time.Now().Add(tick))
 		if size, from, err := n.conn.ReadFromUDPAddrPort(buf); err == nil {
