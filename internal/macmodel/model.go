@@ -96,23 +96,24 @@ const (
 // Faults are what can be wrong with the device. The zero value is a device
 // without faults.
 type Faults struct {
-	MDIOHang     bool // management frames never finish
-	MDIODelay    int  // reads of EIR until one finishes
-	ResetReads   int  // reads of ECR until a reset has finished
-	ResetNever   bool // a reset never finishes
-	TxHang       bool // transmit DMA does nothing; TDAR stays 1
-	TxHangUntil  bool // as TxHang, until the next reset
-	TxManual     bool // transmit DMA does something only in RunTx
-	TxDiscard    bool // what is sent is not kept for Sent
-	TxBusError   bool // the next transmit DMA access fails: EBERR, ETHEREN off; once
-	LoseTDAR     int  // this many writes of TDAR are lost, TDAR reads 0 (ERR006358)
-	BusyTDAR     int  // this many reads of TDAR read 1, and writes meanwhile are lost (ERR007885)
-	MissIRQ      bool // the interrupt line stays low
-	Unpowered    bool // any access is a bus fault: panics, as on the SoC
-	NoTerminator bool // received descriptors never carry L: frames never end
-	AXI          bool // i.MX6SX, 7D: ECR.RESET may hang the bus and is reported
-	NoFilter     bool // no address filter, as QEMU's: everything is received
-	NoAccel      bool // no receive accelerator: it leaves the control word as it is, as QEMU does
+	MDIOHang     bool  // management frames never finish
+	MDIODelay    int   // reads of EIR until one finishes
+	ResetReads   int   // reads of ECR until a reset has finished
+	ResetNever   bool  // a reset never finishes
+	TxHang       bool  // transmit DMA does nothing; TDAR stays 1
+	TxHangUntil  bool  // as TxHang, until the next reset
+	TxManual     bool  // transmit DMA does something only in RunTx
+	ByteTime     int64 // ns a byte takes on the wire, which sends in a frame's order then (100 Mb/s: 80); 0: no time
+	TxDiscard    bool  // what is sent is not kept for Sent
+	TxBusError   bool  // the next transmit DMA access fails: EBERR, ETHEREN off; once
+	LoseTDAR     int   // this many writes of TDAR are lost, TDAR reads 0 (ERR006358)
+	BusyTDAR     int   // this many reads of TDAR read 1, and writes meanwhile are lost (ERR007885)
+	MissIRQ      bool  // the interrupt line stays low
+	Unpowered    bool  // any access is a bus fault: panics, as on the SoC
+	NoTerminator bool  // received descriptors never carry L: frames never end
+	AXI          bool  // i.MX6SX, 7D: ECR.RESET may hang the bus and is reported
+	NoFilter     bool  // no address filter, as QEMU's: everything is received
+	NoAccel      bool  // no receive accelerator: it leaves the control word as it is, as QEMU does
 
 	// Access, if set, is called before every register access with its number
 	// since the model was made; it may panic to interrupt the driver there.
@@ -135,6 +136,8 @@ type Model struct {
 	faults    Faults
 	accesses  int
 	clock     int64
+	leaving   int64        // when the frame on the wire will have left (ByteTime), 0: there is none
+	free      int64        // from when on the next may begin
 	mdio      int          // reads of EIR until the frame is done, 0: none
 	reset     int          // reads of ECR until the reset is done
 	coalesced [2]coalescer // receive, transmit
@@ -177,7 +180,7 @@ func (m *Model) powerOn() {
 	m.regs[RCR/4] = 0x05ee0001
 	m.regs[FTRL/4] = 0x7ff
 	m.rx, m.tx = 0, 0
-	m.partial = nil
+	m.partial, m.leaving = nil, 0
 	m.coalesced = [2]coalescer{}
 	m.mdio = 0
 }
@@ -214,6 +217,7 @@ func (m *Model) Now() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.clock += 20
+	m.pace()
 	return m.clock
 }
 
@@ -222,6 +226,7 @@ func (m *Model) Advance(ns int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.clock += ns
+	m.pace()
 	m.update()
 }
 

@@ -103,6 +103,7 @@ func (m *Model) access(addr uintptr, write bool) uintptr {
 	}
 	m.accesses++
 	m.clock += 1000 // a register access takes its time
+	m.pace()
 	if m.faults.Access != nil {
 		m.faults.Access(m.accesses, off, write)
 	}
@@ -166,7 +167,7 @@ func (m *Model) writeECR(v uint32) {
 	if v&ecrEtherEn == 0 {
 		m.regs[RDAR/4], m.regs[TDAR/4] = 0, 0
 		m.rx, m.tx = m.regs[RDSR/4], m.regs[TDSR/4]
-		m.partial = nil
+		m.partial, m.leaving = nil, 0
 	}
 }
 

@@ -14,7 +14,7 @@ func (m *Model) writeTDAR(enabled bool) {
 		return
 	}
 	m.regs[TDAR/4] = ringActive
-	if m.faults.TxHang || m.faults.TxHangUntil || m.faults.TxManual {
+	if m.faults.TxHang || m.faults.TxHangUntil || m.faults.TxManual || m.faults.ByteTime > 0 {
 		return
 	}
 	m.transmit(-1)
