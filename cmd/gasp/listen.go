@@ -142,6 +142,8 @@ func (c *call) parseListen() (l listening, status int, ok bool) {
 		err = errors.New("a capture cannot be answered: -pcap goes without -ack and -bind")
 	case given["resend"] && !l.opts.Ack:
 		err = errors.New("-resend needs -ack")
+	case l.opts.Resend > ncrx.MaxResend:
+		err = fmt.Errorf("-resend is at most %d", ncrx.MaxResend)
 	case l.opts.Strict && *key == "":
 		err = errors.New("-strict needs -key")
 	case (given["dir-size"] || given["dir-files"]) && l.dir == "":

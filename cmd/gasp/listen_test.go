@@ -220,7 +220,7 @@ func TestACaptureThatCannotBeReadIsAnError(t *testing.T) {
 
 func TestListenRefusesFlagsThatMakeNoSense(t *testing.T) {
 	for _, args := range [][]string{
-		{"-p", "65536"}, {"-bind", "host"}, {"x"}, {"-ack", "-pcap", "-"}, {"-pcap", "-", "-bind", "all"}, {"-resend", "5"},
+		{"-p", "65536"}, {"-bind", "host"}, {"x"}, {"-ack", "-pcap", "-"}, {"-pcap", "-", "-bind", "all"}, {"-resend", "5"}, {"-ack", "-resend", "4097"},
 		{"-strict"}, {"-key", "/nonexistent"}, {"-key", ""}, {"-key", "listen_test.go"}, {"-key", "00ff"}, {"-dir-size", "5"},
 		{"-dir", "x", "-dir-size", "0"}, {"-dir", "x", "-dir-files", "0"},
 	} {
@@ -243,7 +243,7 @@ func TestAKeyIsDigitsOrAFileWithThem(t *testing.T) {
 }
 
 func TestEachSenderHasAFileAndFilesAreBounded(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "log")
+	dir := filepath.Join(t.TempDir(), "[log")
 	f, err := newSenderFiles(dir, false, 100, 3)
 	if err != nil {
 		t.Fatal(err)

@@ -33,13 +33,15 @@ func newSenderFiles(dir string, json bool, size int64, max int) (*senderFiles, e
 		return nil, err
 	}
 	// Those of earlier runs count.
-	old, err := filepath.Glob(filepath.Join(dir, "*"+suffix))
+	old, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
 	known := map[string]bool{}
-	for _, name := range old {
-		known[filepath.Base(name)] = true
+	for _, f := range old {
+		if strings.HasSuffix(f.Name(), suffix) {
+			known[f.Name()] = true
+		}
 	}
 	return &senderFiles{dir: dir, suffix: suffix, size: size, max: max, known: known, warn: func(string) {}}, nil
 }

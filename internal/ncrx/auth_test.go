@@ -96,6 +96,14 @@ func TestOnlyWhatTheKeySignedIsAuthentic(t *testing.T) {
 	}
 }
 
+func TestASignedRecordNeedNotHaveAText(t *testing.T) {
+	d := signed(key, bootA, "6,1,100,-", "")
+	got := feed(ncrx.New(ncrx.Options{Key: key}), start, d)
+	if len(got) != 1 || got[0].Auth != ncrx.Authentic || len(got[0].Dict) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestASignedRecordMayComeInFragments(t *testing.T) {
 	whole := signed(key, bootA, "6.1,6,1,100,c", strings.Repeat("text ", 300)+"\n")
 	head, body, _ := strings.Cut(whole, ";")

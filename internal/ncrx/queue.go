@@ -27,6 +27,10 @@ const (
 	maxAhead     = 8192             // or when so many came behind it
 	answerTime   = 5 * time.Second  // within which an answer is looked for
 	answerPacket = 1000             // bytes of an answer
+
+	// MaxResend is how many records before its first a sender may be asked for: they
+	// and what is new come behind what it holds, which maxAhead bounds.
+	MaxResend = 4096
 )
 
 // Most senders do not know any of this, and the address of one may be made up.
@@ -184,7 +188,7 @@ func (r *Receiver) start(s *sender, rec Record) {
 	s.started = true
 	s.queue = queue{answered: s.queue.answered, next: rec.Seq, ackedAt: rec.Time}
 	if r.opts.Resend > 0 {
-		s.queue.next -= min(rec.Seq, r.opts.Resend)
+		s.queue.next -= min(rec.Seq, r.opts.Resend, MaxResend)
 	}
 	r.insert(s, 0, rec)
 	s.queue.waiting[0].resume = s.queue.next < rec.Seq

@@ -343,6 +343,18 @@ func TestRecordsThatWaitAreBoundedForEachAndForAll(t *testing.T) {
 	}
 }
 
+func TestTheMostThatCanBeAskedForIsWaitedFor(t *testing.T) {
+	l := newLife(t, ncrx.Options{Resend: 1 << 20})
+	const first = 10_000
+	l.send(first)
+	for seq := uint64(first - ncrx.MaxResend); seq < first; seq++ {
+		l.send(seq)
+	}
+	if len(l.got) != ncrx.MaxResend+1 || l.got[0].Seq != first-ncrx.MaxResend || l.got[0].Gap != 0 {
+		t.Errorf("%d given, the first is %d", len(l.got), l.got[0].Seq)
+	}
+}
+
 func TestALeapIsNoLoop(t *testing.T) {
 	l := newLife(t, ncrx.Options{Resend: 1 << 62})
 	l.send(1<<60, 1<<63, 0, 1<<64-2, 3)

@@ -28,7 +28,7 @@ type Options struct {
 	Ack bool
 
 	// Resend, with Ack: ask a sender whose first record is not its number 0
-	// for as many records before it.
+	// for as many records before it, at most MaxResend.
 	Resend uint64
 
 	// Key: check signatures. Records that are signed with it and others do not
@@ -242,7 +242,7 @@ func (r *Receiver) whole(from netip.AddrPort, p *Packet, missing int, now time.T
 		r.emit(rec) // its number means nothing
 		return
 	case Authentic:
-		rec.Dict = rec.Dict[:len(rec.Dict)-2] // they have been read
+		rec.Dict = rec.Dict[:max(len(rec.Dict)-2, 0)] // they have been read; without a text the first is it
 		before := r.at(from)
 		s := r.sender(identity{boot: boot}, from)
 		if !s.started && before != nil {
