@@ -14,7 +14,7 @@ func ServeAlone() (stop func()) {
 	ServeSockets(new(Event))
 	return func() {
 		trap.Run(func(unsafe.Pointer) {
-			for i := range socks {
+			for i := range socks[:nextSock] { // of the others pages are missing: they stay so
 				if socks[i].state != sockFree {
 					freeSock(uint32(i))
 				}

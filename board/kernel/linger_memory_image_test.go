@@ -13,7 +13,8 @@ import (
 
 var single [1 << 10]uintptr // pages that are no more than that
 
-// In a file whose tests come before those that use all of the table of sockets.
+// In a file behind that of the tests that need one large piece of addresses for their
+// sockets: what the runtime maps while memory is short may lie anywhere.
 func TestSocketsWithoutMemoryAreAnError(t *testing.T) {
 	inImage(t)
 	defer kernel.ServeAlone()()
