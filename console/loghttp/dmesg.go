@@ -72,10 +72,10 @@ func (d dmesg) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Unless it follows, it gets what there is now: a program that logs while it
 	// sends its log does not go on for ever.
 	end := d.next()
-	for seq := q.seq; q.follow || seq < end; {
+	for seq := q.seq; (q.follow || seq < end) && r.Context().Err() == nil; {
 		out = out[:0]
 		more := false
-		for len(out) < 4096 {
+		for n := 0; len(out) < 4096 && n < 1000 && (q.follow || seq < end); n++ {
 			ok, lost := d.read(seq, rec)
 			if lost > 0 && q.levels[console.Warning] {
 				var notice console.Record

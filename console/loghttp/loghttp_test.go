@@ -2,6 +2,7 @@ package loghttp
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -80,6 +81,26 @@ func TestDmesgTellsWhatTheRingLost(t *testing.T) {
 	_, got := get(t, read, "/dmesg?format=json")
 	if line, _, _ := strings.Cut(got, "\n"); json.Unmarshal([]byte(line), &e) != nil || e.Lost != 10 || e.Seq != 9 {
 		t.Errorf("%q", got)
+	}
+}
+
+// A program that logs as fast as its log is read, and nothing of what is asked for.
+func TestDmesgEndsThoughTheLogDoesNot(t *testing.T) {
+	reads := 0
+	endless := dmesg{next: func() uint64 { return 10 }, read: func(seq uint64, r *console.Record) (bool, uint64) {
+		reads++
+		*r = console.Record{Seq: seq, Level: console.Debug}
+		return reads < 1_000_000, 0
+	}}
+	if _, got := get(t, endless, "/dmesg?level=err"); got != "" || reads != 10 {
+		t.Errorf("%q after %d reads", got, reads)
+	}
+	reads = 0
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // the reader has left
+	endless.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/dmesg?level=err&follow", nil).WithContext(ctx))
+	if reads > 1000 {
+		t.Errorf("%d reads for nobody", reads)
 	}
 }
 

@@ -171,7 +171,7 @@ func boot(t *testing.T, o qemu.Options) *guest {
 	t.Cleanup(func() {
 		m.Close()
 		if t.Failed() {
-			t.Logf("serial console, %d lines, the last:\n%s", g.serial.Len(), strings.Join(g.serial.Tail(80), "\n"))
+			t.Logf("serial console, %d lines, the last:\n%s", g.serial.Len(), strings.Join(g.serial.Tail(500), "\n"))
 		}
 	})
 	return g
