@@ -78,8 +78,8 @@ func (s *System) addTargets(n *Interface) {
 			slog.Error("netconsole", "target", arg, "err", err)
 			continue
 		}
-		if cfg.LocalIP.IsValid() && cfg.VLAN == 0 && n.addrs.Load() == nil {
-			n.Poll.SetLocal(cfg.LocalIP) // until the interface has its own
+		if cfg.VLAN == 0 {
+			n.presume(cfg.LocalIP)
 		}
 	}
 }

@@ -39,10 +39,11 @@ type Interface struct {
 	Capture *pcap.Recorder // off unless gasp.pcap= switched it on
 	Faults  *netem.Netem   // nil unless gasp.fault= was given
 
-	boot   bootarg.IP                     // what ip= says of it
-	addrs  atomic.Pointer[stack.AddrInfo] // as it is configured
-	report netReport
-	watch  watcher
+	boot     bootarg.IP                     // what ip= says of it
+	presumed []netip.Addr                   // see presume
+	addrs    atomic.Pointer[stack.AddrInfo] // as it is configured
+	report   netReport
+	watch    watcher
 }
 
 // prepareNetwork makes the interfaces of the board's first port, and of others that
@@ -81,7 +82,10 @@ func (s *System) prepareNetwork() {
 		if err := n.MAC.Probe(); err != nil {
 			slog.Error("network interface", "dev", port.Name, "err", err)
 		}
-		n.presume()
+		if c := cfg.Client; c.IsValid() {
+			n.presume(c.Addr())
+			n.addrs.Store(&stack.AddrInfo{IPv4: c, Gateway: cfg.Gateway})
+		}
 		s.addTargets(n)
 	}
 }
@@ -169,13 +173,14 @@ func (n *Interface) addStack() (err error) {
 	return nil
 }
 
-// presume tells the way out below the stack the address that ip= gives the interface,
-// for deaths before the stack tells it.
-func (n *Interface) presume() {
-	if c := n.boot.Client; c.IsValid() {
-		n.Poll.SetLocal(c.Addr())
-		n.addrs.Store(&stack.AddrInfo{IPv4: c, Gateway: n.boot.Gateway})
+// presume has the way out below the stack use an address that boot arguments give the
+// interface, for deaths before the stack tells which it has: the first of each family.
+func (n *Interface) presume(a netip.Addr) {
+	if !a.IsValid() || slices.ContainsFunc(n.presumed, func(b netip.Addr) bool { return a.Is4() == b.Is4() }) {
+		return
 	}
+	n.presumed = append(n.presumed, a)
+	n.Poll.SetLocal(n.presumed...)
 }
 
 // configure applies an ip= argument.

@@ -299,6 +299,18 @@ func TestADeathBeforeTheServicesAreUpIsReportedToo(t *testing.T) {
 	}
 }
 
+func TestADeathBeforeTheStartReachesATargetOfTheOtherFamily(t *testing.T) {
+	t.Parallel()
+	w := newWire(t)
+	to, from := netip.MustParseAddrPort("[fd00:9::1]:6666"), netip.MustParseAddr("fd00:9::2")
+	w.own(to.Addr(), peerMAC)
+	g := w.boot(qemu.Options{BootArgs: staticIP + " netconsole=+@fd00:9::2/,6666@fd00:9::1/ gasp.die=init"})
+	g.line(endLine)
+	w.await(0, "the end of the report", func(p packet) bool {
+		return p.proto == protoUDP && p.from.Addr() == from && p.to == to && p.dst == peerMAC && strings.Contains(string(p.data), endLine)
+	})
+}
+
 func TestADeathWithoutAnAddressIsReportedFromTheTargetsOwn(t *testing.T) {
 	t.Parallel()
 	// No server answers; netconsole= says what address to use.
