@@ -299,7 +299,7 @@ func TestADeathBeforeTheServicesAreUpIsReportedToo(t *testing.T) {
 	}
 }
 
-func TestADeathBeforeTheStartReachesATargetOfTheOtherFamily(t *testing.T) {
+func TestADeathBeforeTheStartIsReachableForATargetOfTheOtherFamily(t *testing.T) {
 	t.Parallel()
 	w := newWire(t)
 	to, from := netip.MustParseAddrPort("[fd00:9::1]:6666"), netip.MustParseAddr("fd00:9::2")
@@ -309,6 +309,13 @@ func TestADeathBeforeTheStartReachesATargetOfTheOtherFamily(t *testing.T) {
 	w.await(0, "the end of the report", func(p packet) bool {
 		return p.proto == protoUDP && p.from.Addr() == from && p.to == to && p.dst == peerMAC && strings.Contains(string(p.data), endLine)
 	})
+	// And answers to who looks for it: what receivers ask again comes that way.
+	w.whoHas(guestIP)
+	solicit := icmp(to.Addr(), solicitedNode(from), neighborSolicit, 0, neighbor(0, from, 1, peerMAC))
+	w.ask(ethernet(groupMAC(solicitedNode(from)), peerMAC, typeIPv6, solicit), w.mark(), "a neighbour advertisement",
+		func(p packet) bool {
+			return p.proto == protoICMPv6 && p.icmpType == neighborAdvert && p.from.Addr() == from
+		})
 }
 
 func TestADeathWithoutAnAddressIsReportedFromTheTargetsOwn(t *testing.T) {
