@@ -4,7 +4,6 @@ package sockets_test
 
 import (
 	"net"
-	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -91,36 +90,6 @@ func nonblocking(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return fd
-}
-
-// A datagram's socket may be closed before the service has looked at it at all.
-func TestADatagramOfASocketThatIsClosedAtOnceIsSent(t *testing.T) {
-	s, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	to := &syscall.SockaddrInet4{Port: s.LocalAddr().(*net.UDPAddr).Port, Addr: [4]byte{127, 0, 0, 1}}
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()      // for good: the thread ends
-		kernel.SetNetPriority(true) // the service does not come in between
-		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_NONBLOCK, 0)
-		if err == nil {
-			err = syscall.Sendto(fd, []byte("ping"), 0, to)
-			syscall.Close(fd)
-		}
-		kernel.SetNetPriority(false)
-		done <- err
-	}()
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-	var b [8]byte
-	s.SetReadDeadline(time.Now().Add(5 * time.Second))
-	if n, _, err := s.ReadFrom(b[:]); n != 4 || err != nil {
-		t.Error(n, err)
-	}
 }
 
 // The list of buffers may lie in one of them.
