@@ -52,12 +52,12 @@ func (r *pacedReport) text(i int) []byte {
 
 // say writes records until n bytes of text are out, and calls each before every one.
 // A record that is refused is offered again, as the log does.
-func (r *pacedReport) say(n int, each func(i int)) {
+func (r *pacedReport) say(n int, each func(r *pacedReport, i int)) {
 	r.t.Helper()
 	var rec console.Record
 	for r.bytes < n {
 		if each != nil {
-			each(r.records)
+			each(r, r.records)
 		}
 		text := r.text(r.records)
 		rec.Seq, rec.Time, rec.Level, rec.N = uint64(r.records), int64(r.records)*1000, console.Warning, len(text)
@@ -130,11 +130,7 @@ func TestAReportOfAMegabyteLosesNoLineOnAWireThatIsSlow(t *testing.T) {
 			}
 			start := r.model.Now()
 			inTrap(r.ep.Panic)
-			var each func(i int)
-			if c.each != nil {
-				each = func(i int) { c.each(r, i) }
-			}
-			r.say(total, each)
+			r.say(total, c.each)
 			took := r.model.Now() - start
 			if wire := int64(total) * c.byteTime; took < wire {
 				t.Errorf("%d bytes took %d ns, less than the wire", total, took)

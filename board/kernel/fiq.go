@@ -58,7 +58,7 @@ func fiq(f *faultFrame) uint32 {
 		// Ours was taken back before we looked, and this came in its place. It is
 		// interrupt's.
 		if irq < maxIRQ {
-			store32(machine.GICD+gicdISPENDR+uint32(irq)/32*4, 1<<(uint32(irq)&31))
+			pendIRQ(irq)
 		}
 	} else if fiqState.count++; hardLockup() {
 		fatal = 1

@@ -61,6 +61,10 @@ func disableIRQ(irq int) {
 	store32(machine.GICD+gicdICENABLER+uint32(irq)/32*4, 1<<(uint32(irq)&31))
 }
 
+func pendIRQ(irq int) {
+	store32(machine.GICD+gicdISPENDR+uint32(irq)/32*4, 1<<(uint32(irq)&31))
+}
+
 var inTopHalf bool
 
 // Caller is who runs: the number of the thread, from 1, in whose system call or
@@ -137,7 +141,7 @@ func DisableIRQ(irq int) {
 // raised it. Any context.
 func PendIRQ(irq int) {
 	if irq >= 32 && irq < maxIRQ {
-		store32(machine.GICD+gicdISPENDR+uint32(irq)/32*4, 1<<(uint32(irq)&31))
+		pendIRQ(irq)
 	}
 }
 

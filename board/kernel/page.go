@@ -229,6 +229,13 @@ func demand(va uint32) bool {
 	return true
 }
 
+// present reports whether the page at va has a frame, which it gets if need be: a
+// fault in trap context that finds none would be fatal.
+func present(va uint32) bool {
+	s, _ := stateOf(va)
+	return s == pageUsed || demand(va)
+}
+
 // accessible reports whether a thread may read (and, for writing, write) the n
 // bytes at addr. System calls ask it before they follow a pointer; false means
 // EFAULT. Pages not touched yet count: the kernel's own access will fault them

@@ -125,21 +125,13 @@ func sockOf(fd uint32) (s *sock, i uint32, e uint32) {
 	return &socks[f.sock], uint32(f.sock), 0
 }
 
-// present reports whether the page at va has a frame, which it gets if need be.
-func present(va uint32) bool {
-	s, _ := stateOf(va)
-	return s == pageUsed || demand(va)
-}
-
 // newSock takes a free socket; its index, or -1: there is none, or no memory.
 func newSock(domain, typ uint8) int32 {
 	for range maxSockets {
 		i := nextSock
 		nextSock = (nextSock + 1) % maxSockets
 		s := &socks[i]
-		// The table is there on demand: a fault in trap context that finds no
-		// frame would be fatal.
-		a := uint32(addrOf(s))
+		a := uint32(addrOf(s)) // the table is there on demand
 		if !present(a) || !present(a+uint32(unsafe.Sizeof(*s))-1) {
 			continue
 		}

@@ -26,8 +26,7 @@ func (q *ring) release() {
 	q.touched, q.r, q.w = 0, 0, 0
 }
 
-// room makes sure that the n bytes behind w have pages: a fault in trap context
-// that finds no frame would be fatal.
+// room makes sure that the n bytes behind w have pages.
 func (q *ring) room(n uint32) bool {
 	if q.w == q.r { // empty: keep to the pages that are there
 		q.r, q.w = 0, 0
@@ -37,7 +36,7 @@ func (q *ring) room(n uint32) bool {
 		end = q.size
 	}
 	for q.touched < end {
-		if s, _ := stateOf(q.base + q.touched); s != pageUsed && !demand(q.base+q.touched) {
+		if !present(q.base + q.touched) {
 			sockStat.NoBuffers++
 			return false
 		}

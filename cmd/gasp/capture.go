@@ -81,15 +81,24 @@ func readCapture(ctx context.Context, in io.Reader, port uint16, recv *ncrx.Rece
 	return had, nil
 }
 
+func portList(ports map[uint16]bool) string {
+	return firstTen(ports, " ", func(port uint16, _ bool) string { return fmt.Sprint(port) })
+}
+
 // frameList says how many frames there are of each link type.
 func frameList(links map[uint16]uint64) string {
+	return firstTen(links, ", ", func(link uint16, n uint64) string { return fmt.Sprintf("%d of link type %d", n, link) })
+}
+
+// firstTen says what there is in m, in order, as far as it is not too much.
+func firstTen[V any](m map[uint16]V, sep string, say func(uint16, V) string) string {
 	var list []string
-	for _, link := range slices.Sorted(maps.Keys(links)) {
+	for _, k := range slices.Sorted(maps.Keys(m)) {
 		if len(list) == 10 {
 			list = append(list, "...")
 			break
 		}
-		list = append(list, fmt.Sprintf("%d of link type %d", links[link], link))
+		list = append(list, say(k, m[k]))
 	}
-	return strings.Join(list, ", ")
+	return strings.Join(list, sep)
 }

@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -223,19 +222,6 @@ func (c *call) receive(ctx context.Context, l listening, deliver func(*ncrx.Reco
 	}
 	fmt.Fprintf(c.stderr, "listening at %v\n", n.conn.LocalAddr())
 	return n.recv, n.serve(ctx, deliver)
-}
-
-func portList(ports map[uint16]bool) string {
-	var list []uint16
-	for p := range ports {
-		list = append(list, p)
-	}
-	slices.Sort(list)
-	more := ""
-	if len(list) > 10 {
-		list, more = list[:10], " ..."
-	}
-	return strings.Trim(fmt.Sprint(list), "[]") + more
 }
 
 // printStats prints the counters: for people those that are not 0.

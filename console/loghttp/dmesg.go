@@ -5,6 +5,7 @@ package loghttp
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -72,10 +73,13 @@ func (d dmesg) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Unless it follows, it gets what there is now: a program that logs while it
 	// sends its log does not go on for ever.
 	end := d.next()
-	for seq := q.seq; (q.follow || seq < end) && r.Context().Err() == nil; {
+	if q.follow {
+		end = math.MaxUint64
+	}
+	for seq := q.seq; seq < end && r.Context().Err() == nil; {
 		out = out[:0]
 		more := false
-		for n := 0; len(out) < 4096 && n < 1000 && (q.follow || seq < end); n++ {
+		for n := 0; len(out) < 4096 && n < 1000 && seq < end; n++ {
 			ok, lost := d.read(seq, rec)
 			if lost > 0 && q.levels[console.Warning] {
 				var notice console.Record

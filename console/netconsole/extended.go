@@ -76,11 +76,7 @@ func (x *extended) begin(dst []byte, r *console.Record, s *stamp, msgid uint32) 
 	end := s.sysdata.append(x.tail[:0], r, msgid)
 	// Most records fit one datagram and are made where they are sent from, if there is
 	// room for the least that body makes: nothing may be appended beyond it.
-	least := 1 + maxCut + len(s.userdata) + len(end)
-	if s.auth != nil {
-		least += authLen
-	}
-	if room := maxChunk - len(b); r.N+r.NDict+least <= room {
+	if room := maxChunk - len(b); r.N+r.NDict+1+maxCut+s.behind(end) <= room {
 		if body, left := s.body(b[:len(b)-1], b[len(b):len(b):maxChunk], r, end, room); left == 0 {
 			return len(b) + len(body), true
 		}
@@ -95,10 +91,7 @@ func (x *extended) begin(dst []byte, r *console.Record, s *stamp, msgid uint32) 
 // and the dictionary were left out. There is room for a TRUNCATED line and for what
 // follows it.
 func (s *stamp) body(head, dst []byte, r *console.Record, end []byte, size int) (body []byte, left int) {
-	limit := size - len(s.userdata) - len(end)
-	if s.auth != nil {
-		limit -= authLen
-	}
+	limit := size - s.behind(end)
 	b, text := console.AppendEscaped(dst, r.Message(), limit-1)
 	if left = r.N - text; left > 0 {
 		// There is a TRUNCATED line to be made room for.
@@ -127,6 +120,15 @@ func (s *stamp) body(head, dst []byte, r *console.Record, end []byte, size int) 
 		b = s.auth.sign(head, b)
 	}
 	return b, left
+}
+
+// behind is how many bytes follow text and dictionary.
+func (s *stamp) behind(end []byte) int {
+	n := len(s.userdata) + len(end)
+	if s.auth != nil {
+		n += authLen
+	}
+	return n
 }
 
 // appendDict appends the lines of a dictionary as long as b is not longer than

@@ -1,6 +1,10 @@
 package guest
 
-import "regexp"
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
 
 // LastWords is what netpoll and a panic cost: rows that only gasp has, and of which the
 // guest dies.
@@ -42,20 +46,12 @@ var Lines = []Line{
 	{Row: "line-dictionary", Text: "bench: the link of a port is up again now dev=eth0 speed=100 duplex=on", Frames: 1,
 		Dict: [][2]string{{"dev", "eth0"}, {"speed", "100"}, {"duplex", "on"}}},
 	{Row: "line-escapes", Text: "The bench is warm: Tür offen, Gerät läuft, Prüfung folgt; 4 of 10!", Frames: 1},
-	{Row: "line-fragments", Text: fill(2000), Frames: 3, PerFrame: true},
+	{Row: "line-fragments", Text: strings.Repeat(digits, 29)[:2000], Frames: 3, PerFrame: true},
 	{Row: "line-basic", Targets: " printk.time=1 netconsole=" + basic, Text: digits, Frames: 1},
 	{Row: "line-userdata", Targets: extended + " netconsole.userdata=rack=17 netconsole.userdata=site=lab netconsole.userdata=role=gateway" +
 		" netconsole.cpu_nr_enabled=1 netconsole.taskname_enabled=1 netconsole.release_enabled=1 netconsole.msgid_enabled=1", Text: digits, Frames: 1},
 	{Row: "line-hmac", Targets: extended + " netconsole.hmac_key=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff", Text: digits, Frames: 1},
 	{Row: "line-two-targets", Targets: extended + second, Text: digits, Frames: 2},
-}
-
-func fill(n int) string {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = digits[i%len(digits)]
-	}
-	return string(b)
 }
 
 // A Death is a boot that ends with a panic.
@@ -78,11 +74,8 @@ func Deaths(match *regexp.Regexp) []Death {
 	}
 	var deaths []Death
 	for _, d := range append([]Death{shared}, own...) {
-		for _, row := range d.Rows {
-			if match.MatchString(row) {
-				deaths = append(deaths, d)
-				break
-			}
+		if slices.ContainsFunc(d.Rows, match.MatchString) {
+			deaths = append(deaths, d)
 		}
 	}
 	return deaths
